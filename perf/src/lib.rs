@@ -1,0 +1,1 @@
+//! Runs the kernels on gristmill and on its peers, side by side.

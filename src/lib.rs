@@ -1,0 +1,1 @@
+//! CPU-bound parallelism on one machine.
