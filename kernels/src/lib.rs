@@ -3,6 +3,21 @@
 //! Every kernel offers an input maker, a serial answer, and a body that is generic over the engine,
 //! so that every engine grinds the same grain in the same order.
 
+mod answer;
 mod engine;
+mod error;
+mod kernel;
+mod rng;
+#[cfg(test)]
+mod suite;
 
+pub mod fft;
+pub mod fib;
+pub mod mergesort;
+pub mod nqueens;
+pub mod tree;
+
+pub use answer::Answer;
 pub use engine::{Engine, Serial};
+pub use error::Error;
+pub use kernel::{Entry, Kernel, Shape};
