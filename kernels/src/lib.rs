@@ -13,9 +13,14 @@ mod suite;
 
 pub mod fft;
 pub mod fib;
+pub mod histogram;
+pub mod map;
 pub mod mergesort;
 pub mod nqueens;
+pub mod scan;
+pub mod sum;
 pub mod tree;
+pub mod triad;
 
 pub use answer::Answer;
 pub use engine::{Engine, Serial};
