@@ -11,6 +11,8 @@ mod rng;
 #[cfg(test)]
 mod suite;
 
+pub mod bfs;
+pub mod chase;
 pub mod fft;
 pub mod fib;
 pub mod histogram;
@@ -21,6 +23,7 @@ pub mod mergesort;
 pub mod nbody;
 pub mod nqueens;
 pub mod scan;
+pub mod skew;
 pub mod spmv;
 pub mod stencil;
 pub mod sum;
