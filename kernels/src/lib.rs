@@ -11,6 +11,8 @@ mod rng;
 #[cfg(test)]
 mod suite;
 
+pub mod corpus;
+
 pub mod bfs;
 pub mod chase;
 pub mod fft;
@@ -31,6 +33,7 @@ pub mod stencil;
 pub mod sum;
 pub mod tree;
 pub mod triad;
+pub mod wordcount;
 
 pub use answer::Answer;
 pub use engine::{Engine, Serial};
