@@ -89,6 +89,34 @@ fn a_lazy_engine_is_reported_and_the_honest_one_is_not() {
     assert!(line.starts_with("WRONG: sum on lazy: "), "{line}");
 }
 
+/// Gives up in the middle.
+struct Fragile;
+
+impl Peer for Fragile {
+    fn name(&self) -> &str {
+        "fragile"
+    }
+
+    fn supports(&self, _: Shape) -> bool {
+        true
+    }
+
+    fn run(&mut self, case: &mut Case) {
+        case.serial();
+        panic!("no more threads");
+    }
+}
+
+#[test]
+fn an_engine_that_panics_is_wrong_and_the_others_go_on() {
+    let serial = perf::engines::all()[0].open(1).unwrap();
+    let measured = measured(&mut [Box::new(Fragile), serial]);
+    let wrong: Vec<_> = measured.wrong.iter().map(|wrong| (wrong.engine.as_str(), wrong.times)).collect();
+    assert_eq!(wrong, [("fragile", 3), ("fragile", 3)]);
+    assert!(measured.wrong[0].to_string().contains("no answer instead of "));
+    assert_eq!(measured.rows.iter().filter(|row| row.answer_ok).count(), 2);
+}
+
 #[test]
 fn every_engine_of_this_build_gives_the_serial_answers() {
     for workers in [1, 3] {
