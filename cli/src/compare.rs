@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// Repeat the order of an earlier run, which printed its seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write the results as CSV
+    /// Write the results as CSV; both ratios in it are time over time, below 1 is faster
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write the results as a page with plots

@@ -85,6 +85,9 @@ pub fn compare(options: &Options, out: &mut dyn Write) -> Result<Measured, Compa
             "{workers} workers share {threads} hardware threads: times say little about speedup."
         ));
     }
+    if cfg!(debug_assertions) {
+        notes.push("This is a debug build: its times say nothing. Use cargo run --release.".to_owned());
+    }
     let report = Report {
         machine,
         workers: plan.workers,

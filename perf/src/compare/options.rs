@@ -157,8 +157,9 @@ impl Plan {
         }
         let able = pools.iter().any(|pool| self.kernels.iter().any(|(entry, _)| pool.supports(entry.shape)));
         if !able && self.python.is_err() {
+            let names: Vec<_> = self.engines.iter().map(|engine| engine.name).collect();
             return Err(CompareError::NothingToRun {
-                engines: self.engines.iter().map(|engine| engine.name).collect::<Vec<_>>().join(", "),
+                engines: if names.is_empty() { CPYTHON.to_owned() } else { names.join(", ") },
                 kernels: self.kernels.iter().map(|(entry, _)| entry.name).collect::<Vec<_>>().join(", "),
             });
         }
