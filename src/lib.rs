@@ -1,1 +1,3 @@
 //! CPU-bound parallelism on one machine.
+
+mod sys;
