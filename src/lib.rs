@@ -1,3 +1,4 @@
 //! CPU-bound parallelism on one machine.
 
 mod sys;
+pub mod topology;

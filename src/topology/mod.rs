@@ -1,0 +1,11 @@
+//! The machine as plain data: which hardware threads there are, what they share, and how many may be used.
+//!
+//! [`Topology`] is the map: packages, NUMA nodes, L3 caches, cores and units (hardware threads). It is read
+//! from the kernel ([`Topology::detect`]), written by hand for tests and plans ([`Topology::synthetic`]), or
+//! flat where nothing is known. [`CpuSet`] names units by their OS ids. [`default_threads`] says how many
+//! threads are worth starting under the affinity mask and the cgroup quota, and why. What to decide from
+//! these facts is the business of [`locality`](crate::locality).
+
+mod cpuset;
+
+pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
