@@ -7,5 +7,7 @@
 //! these facts is the business of [`locality`](crate::locality).
 
 mod cpuset;
+mod map;
 
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
+pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
