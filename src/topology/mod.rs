@@ -8,6 +8,7 @@
 
 mod cpuset;
 mod map;
+mod sysfs;
 
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
