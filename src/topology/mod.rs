@@ -8,7 +8,9 @@
 
 mod cpuset;
 mod map;
+mod synthetic;
 mod sysfs;
 
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
+pub use synthetic::SyntheticError;
