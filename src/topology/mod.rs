@@ -6,11 +6,13 @@
 //! threads are worth starting under the affinity mask and the cgroup quota, and why. What to decide from
 //! these facts is the business of [`locality`](crate::locality).
 
+mod cgroup;
 mod cpuset;
 mod map;
 mod synthetic;
 mod sysfs;
 
+pub use cgroup::{Quota, RejectedSetting, ThreadCount, Why, cpu_quota, default_threads, default_threads_in};
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
 pub use synthetic::SyntheticError;
