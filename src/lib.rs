@@ -1,4 +1,5 @@
 //! CPU-bound parallelism on one machine.
 
+pub mod locality;
 mod sys;
 pub mod topology;
