@@ -1,3 +1,7 @@
-//! Every system call: nothing above this floor calls the C library.
+//! Every call to the kernel and the C library; nothing above this floor makes one.
 
 pub(crate) mod affinity;
+pub(crate) mod fork;
+#[cfg(not(loom))]
+pub(crate) mod futex;
+pub(crate) mod stack;

@@ -1,0 +1,114 @@
+//! Running something once on each worker.
+
+#![allow(unsafe_code, reason = "jobs borrow what lives until all of them are over")]
+
+use std::ptr;
+
+use crate::mill::cancel;
+use crate::mill::job::HeapJob;
+use crate::mill::latch::Latch;
+use crate::mill::pool::Mill;
+use crate::mill::seat::Seat;
+use crate::mill::worker::Worker;
+use crate::prim::atomic::{AtomicUsize, Ordering};
+use crate::prim::{Mutex, lock};
+use crate::sync::help;
+use crate::sync::parker::Parker;
+use crate::unwind::{self, Payload};
+
+struct Cast<R> {
+    results: Mutex<Vec<(usize, Result<R, Payload>)>>,
+    pending: AtomicUsize,
+    done: Latch,
+}
+
+impl<R> Cast<R> {
+    fn count_off(&self) {
+        // ORDERING(broadcast): Release publishes the result, Acquire collects it for the latch.
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: whoever counts off the last sets the latch, once; the waiter is there until then.
+            unsafe { Latch::set(&self.done) };
+        }
+    }
+}
+
+impl Mill {
+    /// Runs `f` once on each worker, with the worker's [number](crate::worker_index), and returns the results
+    /// in the order of those numbers.
+    ///
+    /// A worker that runs a job comes to it after that job, or where the job waits in a `join`, `scope` or loop; one
+    /// that is in [`blocking`](crate::blocking) when that is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mill = gristmill::Mill::builder().workers(3).build()?;
+    /// assert_eq!(mill.broadcast(|number| number * 10), [0, 10, 20]);
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of `f`, once it runs nowhere any more; in a forked child.
+    pub fn broadcast<R, F>(&self, f: F) -> Vec<R>
+    where
+        F: Fn(usize) -> R + Sync,
+        R: Send,
+    {
+        let hall = self.hall();
+        hall.assert_same_process();
+        let cast = Cast { results: Mutex::new(Vec::new()), pending: AtomicUsize::new(1), done: Latch::new() };
+        let (cast_ref, f) = (&cast, &f);
+        let run = move |number: usize| {
+            let result = unwind::halt(|| f(number));
+            lock(&cast_ref.results).push((number, result));
+            cast_ref.count_off();
+        };
+        let token = cancel::current_ptr();
+        let me = Worker::current().filter(|worker| ptr::eq(worker.hall, &**hall));
+        let seats = hall.roster.read(|crowd| crowd.seats.clone());
+        let (mut reached, mut myself) = (0, false);
+        for seat in &seats {
+            if reached == hall.workers() {
+                break;
+            }
+            if me.is_some_and(|me| ptr::eq::<Seat>(me.seat, &**seat)) && !seat.owner.visitor.get() {
+                myself = true;
+                reached += 1;
+                continue;
+            }
+            let number = seat.index;
+            let posted = seat.post(|| {
+                cast_ref.pending.fetch_add(1, Ordering::Relaxed);
+                // SAFETY: all that the closure borrows, and the token, outlive the wait below.
+                unsafe { HeapJob::boxed(move || run(number), ptr::null(), token) }
+            });
+            reached += usize::from(posted);
+        }
+        match (myself, me) {
+            (true, Some(me)) => run(me.seat.index),
+            _ => cast.count_off(),
+        }
+        match me {
+            Some(me) => me.wait(&cast.done, |_| None),
+            None => help::asleep(|| cast.done.wait(Parker::current())),
+        }
+        let mut results = cast.results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.sort_by_key(|&(number, _)| number);
+        let (mut values, mut panic) = (Vec::with_capacity(results.len()), None);
+        for (_, result) in results {
+            match result {
+                Ok(value) => values.push(value),
+                Err(payload) if panic.is_none() => panic = Some(payload),
+                Err(payload) => unwind::drop_quietly(payload),
+            }
+        }
+        match panic {
+            Some(payload) => {
+                unwind::drop_quietly(values);
+                unwind::resume(payload)
+            }
+            None => values,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Cancelling work that is under way, by hand or by a deadline.
+//!
+//! A token is a flag with a parent. Work that runs under a token looks at it where it would split: `join`s
+//! when they take their slow path (cancelling makes every worker do so on its next push), loops before each
+//! piece they take. Work that finds its token cancelled unwinds to the [`CancelToken::run`] that it began in,
+//! without a message and without calling the panic hook.
+
+#![allow(unsafe_code, reason = "jobs carry their token as an untyped pointer")]
+
+use std::cell::Cell;
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use crate::mill::seat;
+use crate::mill::worker::Worker;
+use crate::unwind;
+
+/// Makes every worker of every mill look at its token.
+static POKE: OnceLock<fn()> = OnceLock::new();
+
+/// Whoever knows the mills puts `poke` here.
+pub(crate) fn poke_with(poke: fn()) {
+    POKE.get_or_init(|| poke);
+}
+
+struct Inner {
+    cancelled: AtomicBool,
+    parents: [Option<CancelToken>; 2],
+}
+
+impl Inner {
+    fn is_cancelled(&self) -> bool {
+        // ORDERING(cancel): Acquire; pairs with the swap in `CancelToken::cancel`.
+        self.cancelled.load(Ordering::Acquire) || self.parents.iter().flatten().any(CancelToken::is_cancelled)
+    }
+}
+
+/// Cancels the work that runs under it, and under its children.
+///
+/// Tokens are handles: a clone is the same token. Cancelling is cooperative. It takes effect where work
+/// splits (`join`, `scope`, the `par_` loops), where a spawned job would start, and at [`checkpoint`].
+///
+/// Python has no counterpart: `Future.cancel` only stops what has not started.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use gristmill::CancelToken;
+///
+/// let token = CancelToken::new().with_deadline(Instant::now() + Duration::from_millis(10));
+/// let result = token.run(|| {
+///     loop {
+///         gristmill::par_for(0..1_000, |_| std::hint::spin_loop());
+///     }
+/// });
+/// assert_eq!(result, Err::<(), _>(gristmill::Cancelled));
+/// ```
+#[derive(Clone)]
+pub struct CancelToken(Arc<Inner>);
+
+impl CancelToken {
+    fn under(parents: [Option<CancelToken>; 2]) -> Self {
+        CancelToken(Arc::new(Inner { cancelled: AtomicBool::new(false), parents }))
+    }
+
+    /// A token that nothing has cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::under([None, None])
+    }
+
+    /// A token that is cancelled with this one, but can be cancelled alone as well.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self::under([Some(self.clone()), None])
+    }
+
+    /// A child that is also cancelled at `deadline`, within the precision of the system's timers; one in the
+    /// past is cancelled at once.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        let child = self.child();
+        if deadline <= Instant::now() {
+            child.cancel();
+        } else {
+            Clock::get().set(deadline, &child);
+        }
+        child
+    }
+
+    /// Cancels the work under this token. The second call does nothing.
+    ///
+    /// # Memory ordering
+    ///
+    /// What happened before the call is seen by whoever sees the token cancelled.
+    pub fn cancel(&self) {
+        // ORDERING(cancel): Release; pairs with the load in `Inner::is_cancelled`.
+        if !self.0.cancelled.swap(true, Ordering::Release) {
+            if let Some(poke) = POKE.get() {
+                poke();
+            }
+        }
+    }
+
+    /// Has this token, or one that it descends from, been cancelled?
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Runs `f` under this token as well as the one that the caller runs under, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if either was cancelled before `f` came to its end. An `f` that does not look at the token
+    /// any more when it is cancelled returns its result all the same.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f`. In a program built with `panic = "abort"` nothing can unwind, so there work that
+    /// has begun is not interrupted: ask [`is_cancelled`](Self::is_cancelled) in it.
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> Result<R, Cancelled> {
+        let token = match current() {
+            Some(outer) => Self::under([Some(self.clone()), Some(outer)]),
+            None => self.clone(),
+        };
+        if token.is_cancelled() {
+            return Err(Cancelled);
+        }
+        let result = {
+            let _under = Under::enter(token.as_ptr());
+            unwind::halt(f)
+        };
+        match result {
+            Ok(value) => Ok(value),
+            Err(payload) if payload.is::<Unwinding>() => Err(Cancelled),
+            Err(payload) => unwind::resume(payload),
+        }
+    }
+
+    /// As jobs carry it.
+    pub(crate) fn as_ptr(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+/// The work was cancelled before it came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the work was cancelled before it came to its end")]
+pub struct Cancelled;
+
+/// What cancelled work unwinds with.
+struct Unwinding;
+
+/// Unwinds to the innermost [`CancelToken::run`] if the work that calls this has been cancelled.
+///
+/// For loops of the caller's own that split nowhere. Costs two loads or so.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{CancelToken, Cancelled, checkpoint};
+///
+/// let token = CancelToken::new();
+/// let (mut rounds, stop) = (0, token.clone());
+/// let result = token.run(|| loop {
+///     rounds += 1;
+///     if rounds == 10 {
+///         stop.cancel();
+///     }
+///     checkpoint();
+/// });
+/// assert_eq!((rounds, result), (10, Err::<(), _>(Cancelled)));
+/// ```
+///
+/// # Panics
+///
+/// Never; but it unwinds, so destructors run. Does nothing in a program built with `panic = "abort"`.
+pub fn checkpoint() {
+    if must_unwind(current_ptr()) {
+        unwind_now();
+    }
+}
+
+/// Has the work under this token been cancelled, and can this thread unwind?
+#[cold]
+pub(crate) fn must_unwind(token: *const ()) -> bool {
+    cfg!(panic = "unwind") && is_cancelled(token) && !std::thread::panicking()
+}
+
+/// Unwinds to the innermost `run`; see [`must_unwind`].
+pub(crate) fn unwind_now() -> ! {
+    unwind::resume(Box::new(Unwinding))
+}
+
+/// Has the token behind this pointer been cancelled? Null never is.
+pub(crate) fn is_cancelled(token: *const ()) -> bool {
+    // SAFETY: tokens in jobs and seats are null or alive for as long as the work that runs under them.
+    unsafe { token.cast::<Inner>().as_ref() }.is_some_and(Inner::is_cancelled)
+}
+
+/// Does this panic come from cancelled work?
+pub(crate) fn is_unwinding(payload: &unwind::Payload) -> bool {
+    payload.is::<Unwinding>()
+}
+
+thread_local! {
+    /// The token of work on a thread outside of any mill.
+    static OUTSIDE: Cell<*const ()> = const { Cell::new(ptr::null()) };
+}
+
+/// The token that the caller runs under, null for none.
+pub(crate) fn current_ptr() -> *const () {
+    seat::current().map_or_else(|| OUTSIDE.get(), |seat| seat.owner.token.get())
+}
+
+/// The token that the caller runs under.
+pub(crate) fn current() -> Option<CancelToken> {
+    let token = current_ptr();
+    if token.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so it came from a token that is alive; the count that this value has is not ours.
+    let borrowed = ManuallyDrop::new(CancelToken(unsafe { Arc::from_raw(token.cast()) }));
+    Some(CancelToken::clone(&borrowed))
+}
+
+/// The calling thread works under a token for as long as this lives.
+pub(crate) struct Under(*const ());
+
+impl Under {
+    /// The token lives longer than the value returned.
+    pub(crate) fn enter(token: *const ()) -> Self {
+        Under(Self::replace(token))
+    }
+
+    fn replace(token: *const ()) -> *const () {
+        match Worker::current() {
+            Some(worker) => {
+                // Private jobs have no token of their own yet: they get the one that they were pushed under.
+                worker.expose_all();
+                worker.seat.owner.token.replace(token)
+            }
+            None => OUTSIDE.replace(token),
+        }
+    }
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        Self::replace(self.0);
+    }
+}
+
+/// One thread that sleeps until the next deadline, while there is any.
+struct Clock {
+    alarms: Mutex<Alarms>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Alarms {
+    heap: BinaryHeap<Reverse<Alarm>>,
+    running: bool,
+}
+
+struct Alarm {
+    at: Instant,
+    token: Weak<Inner>,
+}
+
+impl PartialEq for Alarm {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Alarm {}
+
+impl PartialOrd for Alarm {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Alarm {
+    fn cmp(&self, other: &Self) -> Order {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Clock {
+    fn get() -> &'static Clock {
+        static CLOCK: OnceLock<Clock> = OnceLock::new();
+        CLOCK.get_or_init(|| Clock { alarms: Mutex::default(), changed: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Alarms> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&'static self, at: Instant, token: &CancelToken) {
+        let mut alarms = self.lock();
+        alarms.heap.push(Reverse(Alarm { at, token: Arc::downgrade(&token.0) }));
+        if alarms.running {
+            self.changed.notify_one();
+            return;
+        }
+        let clock = std::thread::Builder::new().name("gm-clock".into()).stack_size(64 * 1024);
+        match clock.spawn(|| self.run()) {
+            Ok(_) => alarms.running = true,
+            // Without a clock nobody would ever notice the deadline: it counts as over.
+            Err(_) => {
+                drop(alarms);
+                token.cancel();
+            }
+        }
+    }
+
+    fn run(&self) {
+        let mut alarms = self.lock();
+        loop {
+            // Of work that has ended nothing is left to cancel.
+            while alarms.heap.peek().is_some_and(|Reverse(alarm)| alarm.token.strong_count() == 0) {
+                alarms.heap.pop();
+            }
+            let Some(Reverse(next)) = alarms.heap.peek() else {
+                alarms.running = false;
+                return;
+            };
+            let left = next.at.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                alarms = self.changed.wait_timeout(alarms, left).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            let due = alarms.heap.pop().and_then(|Reverse(alarm)| alarm.token.upgrade());
+            drop(alarms);
+            if let Some(inner) = due {
+                CancelToken(inner).cancel();
+            }
+            alarms = self.lock();
+        }
+    }
+}

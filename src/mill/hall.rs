@@ -1,0 +1,122 @@
+//! What all threads of a mill share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use crate::locality::Place;
+use crate::mill::idle::Idle;
+use crate::mill::injector::Bands;
+use crate::mill::roster::Roster;
+use crate::mill::seat::Seat;
+use crate::prim::Mutex;
+use crate::sync::parker::Parker;
+use crate::topology::Topology;
+use crate::unwind::Payload;
+
+/// Called with what a detached job panicked with.
+pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
+
+/// Called with the number of a thread that starts or ends.
+pub(crate) type ThreadHandler = Box<dyn Fn(usize) + Send + Sync>;
+
+/// What a waiting worker may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// Only descendants of the job it waits for; else it sleeps, and a spare thread takes its slot. A lock
+    /// held across a `join` cannot deadlock, and a short job cannot get stuck behind a long one that its
+    /// waiter happened to pick up.
+    #[default]
+    Subtree,
+    /// Any job of the mill, as rayon does. Fewer threads, somewhat higher use of the cores with many small
+    /// waits, and all the hazards named above.
+    Greedy,
+}
+
+/// A mill's settings, fixed when it is built.
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) max_spares: usize,
+    pub(crate) caller_runs: bool,
+    pub(crate) waiting: Waiting,
+    pub(crate) panic_handler: Option<PanicHandler>,
+    pub(crate) start_handler: Option<ThreadHandler>,
+    pub(crate) exit_handler: Option<ThreadHandler>,
+    /// Where workers sit, if the user said so; worker `i` at the `i`th, counted round.
+    pub(crate) places: Vec<Place>,
+}
+
+/// See the module.
+pub(crate) struct Hall {
+    pub(crate) settings: Settings,
+    pub(crate) topology: Topology,
+    pub(crate) idle: Idle,
+    pub(crate) roster: Roster,
+    /// One for each NUMA node.
+    pub(crate) inboxes: Vec<Bands>,
+    /// How many workers there should be.
+    pub(crate) workers: AtomicUsize,
+    /// How many threads there are.
+    pub(crate) threads: AtomicUsize,
+    /// No new work from outside; threads leave when they find none.
+    pub(crate) closing: AtomicBool,
+    /// Threads from outside that are handing work in, and found the mill open.
+    pub(crate) entering: AtomicUsize,
+    /// Threads from outside that run their own work in here.
+    pub(crate) visitors: AtomicUsize,
+    /// A seat for the next visitor, which the last one left.
+    pub(crate) visitor: AtomicPtr<Seat>,
+    /// Who waits for the last visitor to leave; null for nobody.
+    pub(crate) ender: AtomicPtr<Parker>,
+    pub(crate) handles: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while the number of workers changes.
+    pub(crate) resizing: Mutex<()>,
+    /// Held while somebody waits for the threads to end.
+    pub(crate) ending: Mutex<()>,
+    /// Which fork of the process built this mill.
+    pub(crate) generation: u32,
+}
+
+impl Hall {
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// How many jobs each worker keeps public: one for each who might come, within reason.
+    pub(crate) fn wanted(workers: usize) -> usize {
+        workers.saturating_sub(1).min(16)
+    }
+
+    /// At most half the workers search at a time.
+    pub(crate) fn most_searchers(&self) -> usize {
+        (self.workers() / 2).max(1)
+    }
+
+    /// Another spare thread may be started.
+    pub(crate) fn may_grow(&self) -> bool {
+        self.threads.load(Ordering::Relaxed) < self.workers() + self.settings.max_spares
+    }
+
+    /// Is there a job anywhere that any idle thread may take?
+    pub(crate) fn work_visible(&self) -> bool {
+        self.inboxes.iter().any(|bands| !bands.is_empty())
+            || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_public_work()))
+    }
+
+    /// An empty seat, claimed: one that was left, or a new one at `place`.
+    pub(crate) fn claim_seat(&self, place: impl FnOnce() -> Place) -> Arc<Seat> {
+        let left = || self.roster.read(|crowd| crowd.seats.iter().find(|seat| seat.claim()).map(Arc::clone));
+        left().unwrap_or_else(|| {
+            let wanted = Self::wanted(self.workers());
+            let seat = self.roster.add(&self.topology, &[place()], wanted).remove(0);
+            // Somebody may have been faster; then there are as many seats left as before.
+            if seat.claim() { seat } else { left().unwrap_or(seat) }
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! `join`: two closures, maybe at the same time.
+
+#![allow(unsafe_code, reason = "the second half waits in this frame while others may take it")]
+
+use crate::mill::cancel;
+use crate::mill::job::{JobRef, StackJob};
+use crate::mill::pool;
+use crate::mill::seat::{self, Seat};
+use crate::mill::worker::{Worker, rob_runner};
+use crate::unwind::{self, Held, Payload};
+
+/// Runs both closures, maybe at the same time, and returns both results.
+///
+/// `a` runs on the calling thread. `b` waits in this thread's line meanwhile, where another worker may take
+/// it; if none did, it runs here after `a`. So without idle workers a `join` is two calls and a handful of
+/// plain instructions, and it pays to use it at every branch of a recursion.
+///
+/// While it waits for a `b` that was taken, this thread runs only jobs that `b` has split off, or sleeps: a
+/// lock may be held across `join`. Outside of any mill the work runs in the [default mill](crate::Mill::global),
+/// on the calling thread if one of the mill's slots is free.
+///
+/// Python's nearest relative is submitting one of two functions to an executor and calling the other.
+///
+/// # Examples
+///
+/// ```
+/// fn fib(n: u32) -> u64 {
+///     if n < 2 {
+///         return n.into();
+///     }
+///     let (a, b) = gristmill::join(|| fib(n - 1), || fib(n - 2));
+///     a + b
+/// }
+/// assert_eq!(fib(20), 6_765);
+/// ```
+///
+/// # Panics
+///
+/// With the panic of `a`, or else of `b`, once neither runs any more. If `a` panics before `b` has started,
+/// `b` is dropped without being run. Under a cancelled [token](crate::CancelToken) the call unwinds to the
+/// token's `run`.
+///
+/// # Memory ordering
+///
+/// What happened before the call is seen by both closures, and what they did is seen after it.
+#[inline(always)]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let deque = seat::current_deque();
+    if !deque.has_room() {
+        return join_slowly(a, b);
+    }
+    let b = StackJob::new(b);
+    // SAFETY: it has room.
+    unsafe { deque.push(b.job_ref()) };
+    finish(a, &b, false)
+}
+
+/// A join on no worker, or on one where somebody is hungry, the work is cancelled, or the private part is full or
+/// not made yet.
+#[cold]
+#[inline(never)]
+fn join_slowly<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let Some(worker) = Worker::current() else {
+        return pool::in_global(move || join(a, b));
+    };
+    let token = worker.seat.owner.token.get();
+    if cancel::must_unwind(token) {
+        unwind::drop_quietly((a, b));
+        cancel::unwind_now();
+    }
+    let b = StackJob::new(b);
+    let private = worker.seat.deque.push_slowly(b.job_ref());
+    if private {
+        worker.feed();
+    } else {
+        worker.expose_all();
+        // SAFETY: `b` lies in this frame, and nobody has seen it.
+        unsafe { b.job_ref().stamp(b.job_ref().as_ptr().cast(), token) };
+        worker.push_public(b.job_ref());
+    }
+    finish(a, &b, !private)
+}
+
+/// Runs `a`, and then `b` or waits for it. `direct`: `b` never was private.
+#[inline(always)]
+fn finish<A, B, RA, RB>(a: A, b: &StackJob<B, RB>, direct: bool) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let ra = match unwind::halt(a) {
+        Ok(ra) => ra,
+        Err(payload) => abandon(payload, b, direct),
+    };
+    if seat::current_deque().pop() {
+        let ra = Held::new(ra);
+        // SAFETY: it was still private, and is gone from there: nobody else can have it.
+        let rb = unsafe { b.take() }();
+        (ra.into_inner(), rb)
+    } else {
+        join_public(b, ra, direct)
+    }
+}
+
+/// Ends a join whose second half did not stay private.
+#[cold]
+#[inline(never)]
+fn join_public<B, RA, RB>(b: &StackJob<B, RB>, ra: RA, direct: bool) -> (RA, RB)
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    let ra = Held::new(ra);
+    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    if take_back(worker.seat, b.job_ref(), direct) {
+        // SAFETY: we popped it, so nobody else has it.
+        let rb = unsafe { b.take() }();
+        return (ra.into_inner(), rb);
+    }
+    // SAFETY: it was public, so it was stamped.
+    worker.wait(unsafe { b.header().latch() }, rob_runner(b.job_ref()));
+    // SAFETY: the latch is set, and this is the only place to read the result.
+    match unsafe { b.result() } {
+        Ok(rb) => (ra.into_inner(), rb),
+        Err(payload) => unwind::resume(payload),
+    }
+}
+
+/// Takes back a job that was made public, if nobody has it yet.
+fn take_back(seat: &Seat, b: JobRef, direct: bool) -> bool {
+    if !direct {
+        seat.deque.vacate();
+    }
+    let popped = seat.deque.pop_public();
+    debug_assert!(popped.is_none_or(|job| job == b), "joins are closed in the order of a stack");
+    popped.is_some()
+}
+
+/// The first half panicked: makes sure that the second is over, or never begins, and goes on with the panic.
+///
+/// It does not return. That is hidden from the compiler: a caller with a way out that does not join the others
+/// would have to save its registers before it knows whether it splits at all.
+#[cold]
+#[inline(never)]
+fn abandon<B, RA, RB>(payload: Payload, b: &StackJob<B, RB>, direct: bool) -> RA
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    let private = !direct && worker.seat.deque.pop();
+    if private || take_back(worker.seat, b.job_ref(), direct) {
+        // SAFETY: taken back, so nobody else has it.
+        unwind::drop_quietly(unsafe { b.take() });
+    } else {
+        // SAFETY: it was public, so it was stamped.
+        worker.wait(unsafe { b.header().latch() }, rob_runner(b.job_ref()));
+        // SAFETY: the latch is set, and this is the only place to read the result.
+        unwind::drop_quietly(unsafe { b.result() });
+    }
+    let resume: fn(Payload) -> RA = |payload| unwind::resume(payload);
+    std::hint::black_box(resume)(payload)
+}

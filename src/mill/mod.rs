@@ -1,0 +1,20 @@
+//! The mill: the work-stealing scheduler. `IDLE.md` beside this file states its protocols.
+
+mod broadcast;
+pub(crate) mod cancel;
+mod deque;
+mod hall;
+mod idle;
+pub(crate) mod injector;
+mod job;
+pub(crate) mod join;
+mod latch;
+pub(crate) mod pool;
+mod roster;
+pub(crate) mod scope;
+mod seat;
+pub(crate) mod spawn;
+pub(crate) mod stats;
+mod worker;
+
+pub use hall::Waiting;

@@ -1,0 +1,648 @@
+//! The mill as its users hold it: built, shared, resized, shut down.
+
+#![allow(unsafe_code, reason = "hands a job on this stack to a worker and waits for it here")]
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
+
+use crate::locality::{self, Place};
+use crate::mill::cancel::{self, CancelToken};
+use crate::mill::hall::{Hall, Settings, Waiting};
+use crate::mill::idle::Idle;
+use crate::mill::injector::{Bands, Priority};
+use crate::mill::job::{HeapJob, JobRef, StackJob};
+use crate::mill::roster::Roster;
+use crate::mill::seat;
+use crate::mill::stats::MillStats;
+use crate::mill::worker::{PATIENCE, Worker};
+use crate::prim::{self, lock, spin_loop, yield_now};
+use crate::sync::help;
+use crate::sync::parker::Parker;
+use crate::sys::fork;
+use crate::topology::{self, CpuSet, Topology};
+use crate::unwind;
+
+/// The most workers that a mill can have, and the most spare threads beside them.
+pub const MAX_WORKERS: usize = 8_192;
+
+/// A work-stealing scheduler: worker threads, and the jobs they share.
+///
+/// Most programs need none of their own: [`join`](crate::join), [`scope`](crate::scope) and the `par_` loops use the [default
+/// mill](Mill::global) when they are called outside of any. A mill of one's own has its own number of workers,
+/// names, stacks and places.
+///
+/// A `Mill` is a handle; clones are the same mill. When the last one goes, or at [`shutdown`](Self::shutdown),
+/// the mill finishes all work that was handed in and its threads end.
+///
+/// # Examples
+///
+/// ```
+/// let mill = gristmill::Mill::builder().workers(2).name("grind").build()?;
+/// let sum: u64 = mill.install(|| gristmill::par_reduce(0..1_000_u64, || 0, |sum, i| sum + i, |a, b| a + b));
+/// assert_eq!(sum, 499_500);
+/// # Ok::<(), gristmill::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Mill(Arc<Keeper>);
+
+/// Shuts the mill down when the last handle goes.
+struct Keeper(Arc<Hall>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.shut_down();
+    }
+}
+
+/// The mill has been shut down: it takes no new work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the mill has been shut down and takes no new work; build another one")]
+pub struct Closed;
+
+/// Why a mill could not be built or resized.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A number of threads that no mill can have.
+    #[error("{what} = {asked} is out of range: it must be between {least} and {MAX_WORKERS}")]
+    #[non_exhaustive]
+    OutOfRange {
+        /// The setting.
+        what: &'static str,
+        /// What it was set to.
+        asked: usize,
+        /// The least it may be.
+        least: usize,
+    },
+    /// The system started some threads but not all. Those that were started have ended.
+    #[error(
+        "thread {number} of {wanted} could not be started: {source} (limits: `ulimit -u`, the pids cgroup)"
+    )]
+    #[non_exhaustive]
+    Thread {
+        /// Which thread, from 0.
+        number: usize,
+        /// How many there were to be.
+        wanted: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A worker could not be moved to its place.
+    #[error("worker {worker} cannot sit on CPU {cpus}: {source}")]
+    #[non_exhaustive]
+    Pin {
+        /// Which worker, from 0.
+        worker: usize,
+        /// The CPUs of its place.
+        cpus: CpuSet,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The default mill is in use or was configured before.
+    #[error("the default mill exists already: configure it before its first use")]
+    GlobalExists,
+}
+
+/// Settings for a [`Mill`]; made by [`Mill::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct MillBuilder {
+    workers: Option<usize>,
+    topology: Option<Topology>,
+    settings: Settings,
+}
+
+impl fmt::Debug for MillBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MillBuilder")
+            .field("name", &self.settings.name)
+            .field("workers", &self.workers)
+            .field("places", &self.settings.places)
+            .field("stack_size", &self.settings.stack_size)
+            .field("max_spares", &self.settings.max_spares)
+            .field("caller_runs", &self.settings.caller_runs)
+            .field("waiting", &self.settings.waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MillBuilder {
+    /// The number of workers, from 1 to [`MAX_WORKERS`]; by default one for each place, or else
+    /// [`topology::default_threads`].
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// A name, for threads and messages; threads are `gm-NAME-NUMBER`, of which the kernel keeps 15 bytes.
+    /// By default `mill`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Stack size of the threads, in bytes; by default what `std::thread` takes (2 MiB, or `RUST_MIN_STACK`).
+    /// Callers from outside then always hand their work to a worker, which has this stack.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
+        self.settings.caller_runs = false;
+        self
+    }
+
+    /// Pins worker `i` to the `i`th place (counted round if there are more workers than places). Callers from
+    /// outside then always hand their work to a worker. By default workers run where the system puts them.
+    pub fn places(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.settings.places = places.into_iter().collect();
+        if !self.settings.places.is_empty() {
+            self.settings.caller_runs = false;
+        }
+        self
+    }
+
+    /// The machine to plan for, such as a synthetic one in tests; by default the one we run on.
+    pub fn topology(mut self, topology: Topology) -> Self {
+        self.topology = Some(topology);
+        self
+    }
+
+    /// How many threads may stand in for workers that block, from 0 to [`MAX_WORKERS`]; by default 256. A spare
+    /// thread is started when it is first needed and leaves after a second without work.
+    pub fn max_spares(mut self, spares: usize) -> Self {
+        self.settings.max_spares = spares;
+        self
+    }
+
+    /// May a thread from outside run the work that it waits for itself, when one of the mill's slots is free?
+    /// That saves two changes of thread, some 100 us on a sleeping virtual machine. By default it may, unless
+    /// workers are pinned or have a stack size of their own.
+    pub fn caller_runs(mut self, may: bool) -> Self {
+        self.settings.caller_runs = may;
+        self
+    }
+
+    /// What a waiting worker may run.
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.settings.waiting = waiting;
+        self
+    }
+
+    /// Called with the payload when a detached job panics, on the thread that ran it. The panic hook has
+    /// printed its message before. A panic in the handler goes no further.
+    pub fn panic_handler(
+        mut self,
+        handler: impl Fn(Box<dyn std::any::Any + Send>) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.panic_handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Called with its number on each thread that starts, once it is pinned.
+    pub fn start_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.settings.start_handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Called with its number on each thread that ends.
+    pub fn exit_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.settings.exit_handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Starts the mill.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::OutOfRange`] for a number of threads that no mill can have, [`BuildError::Thread`] when the
+    /// system refuses one, [`BuildError::Pin`] when a worker cannot sit at its place. Nothing is left behind.
+    pub fn build(self) -> Result<Mill, BuildError> {
+        let chosen = self.settings.places.len();
+        let asked = self.workers.or((chosen > 0).then_some(chosen));
+        let workers = asked.unwrap_or_else(|| topology::default_threads().count);
+        in_range("workers", workers, 1)?;
+        in_range("max_spares", self.settings.max_spares, 0)?;
+        let topology = self.topology.unwrap_or_else(Topology::detect);
+        let places = places(&topology, &self.settings.places, workers);
+        fork::watch(seat::forget);
+        cancel::poke_with(poke_all);
+        let nodes = topology.nodes().len().max(1);
+        let hall = Arc::new(Hall {
+            idle: Idle::new(workers),
+            roster: Roster::new(&topology, places, Hall::wanted(workers)),
+            inboxes: (0..nodes).map(|_| Bands::new()).collect(),
+            topology,
+            settings: self.settings,
+            workers: AtomicUsize::new(workers),
+            threads: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            entering: AtomicUsize::new(0),
+            visitors: AtomicUsize::new(0),
+            visitor: AtomicPtr::new(std::ptr::null_mut()),
+            ender: AtomicPtr::new(std::ptr::null_mut()),
+            handles: prim::Mutex::new(Vec::new()),
+            resizing: prim::Mutex::new(()),
+            ending: prim::Mutex::new(()),
+            generation: fork::generation(),
+        });
+        let mill = Mill(Arc::new(Keeper(Arc::clone(&hall))));
+        hall.start_workers(workers)?;
+        register(&hall);
+        Ok(mill)
+    }
+
+    /// Starts the [default mill](Mill::global) with these settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), and [`BuildError::GlobalExists`].
+    pub fn build_global(self) -> Result<&'static Mill, BuildError> {
+        let _one_at_a_time = GLOBAL_BUILD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if GLOBAL.get().is_some() {
+            return Err(BuildError::GlobalExists);
+        }
+        let mill = self.build()?;
+        Ok(GLOBAL.get_or_init(|| mill))
+    }
+}
+
+fn in_range(what: &'static str, asked: usize, least: usize) -> Result<(), BuildError> {
+    if (least..=MAX_WORKERS).contains(&asked) {
+        Ok(())
+    } else {
+        Err(BuildError::OutOfRange { what, asked, least })
+    }
+}
+
+static GLOBAL: OnceLock<Mill> = OnceLock::new();
+static GLOBAL_BUILD: Mutex<()> = Mutex::new(());
+static HALLS: Mutex<Vec<Weak<Hall>>> = Mutex::new(Vec::new());
+
+fn register(hall: &Arc<Hall>) {
+    let mut halls = HALLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    halls.retain(|hall| hall.strong_count() > 0);
+    halls.push(Arc::downgrade(hall));
+}
+
+/// Makes every worker of every mill look at its cancel token on its next push.
+fn poke_all() {
+    let halls: Vec<_> = HALLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    for hall in halls.iter().filter_map(Weak::upgrade) {
+        hall.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.deque.mark_hungry()));
+    }
+}
+
+impl Mill {
+    /// Settings for a new mill.
+    pub fn builder() -> MillBuilder {
+        MillBuilder {
+            workers: None,
+            topology: None,
+            settings: Settings {
+                name: "mill".into(),
+                stack_size: None,
+                max_spares: 256,
+                caller_runs: true,
+                waiting: Waiting::Subtree,
+                panic_handler: None,
+                start_handler: None,
+                exit_handler: None,
+                places: Vec::new(),
+            },
+        }
+    }
+
+    /// The default mill, started on first use with [`topology::default_threads`] workers; see
+    /// [`MillBuilder::build_global`] to set it up otherwise. It is never shut down.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses to start its threads.
+    #[must_use]
+    pub fn global() -> &'static Mill {
+        if let Some(mill) = GLOBAL.get() {
+            return mill;
+        }
+        match Self::builder().build_global() {
+            Ok(mill) => mill,
+            Err(BuildError::GlobalExists) => Self::global(),
+            Err(error) => panic!("the default mill cannot start: {error}"),
+        }
+    }
+
+    /// The number of workers.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.hall().workers()
+    }
+
+    /// The name it was built with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.hall().settings.name
+    }
+
+    /// Runs `f` in this mill and returns its result: `join`, `scope` and the `par_` loops in it use this mill.
+    ///
+    /// In one of the mill's own jobs this is a plain call. A thread from outside runs `f` itself if one of the
+    /// mill's slots is free (see [`MillBuilder::caller_runs`]), and else waits for a worker to run it. A worker of
+    /// another mill gives its slot there to a spare thread while it waits.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f`; if the mill has been shut down (see [`try_install`](Self::try_install)); in a
+    /// forked child.
+    pub fn install<R, F>(&self, f: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        match self.try_install(f) {
+            Ok(value) => value,
+            Err(closed) => panic!("{closed}"),
+        }
+    }
+
+    /// As [`install`](Self::install), but a mill that was shut down is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the mill has been shut down; `f` was dropped.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f`; in a forked child.
+    pub fn try_install<R, F>(&self, f: F) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        self.hall().run(f)
+    }
+
+    /// Spawns a detached job: nobody waits for it. It runs under the caller's cancel token, if any.
+    ///
+    /// A panic in it goes to the mill's [panic handler](MillBuilder::panic_handler).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the mill has been shut down; the job was dropped. Jobs of the mill may spawn until the
+    /// last of them is over.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn spawn<F>(&self, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.spawn_with(Priority::Normal, job)
+    }
+
+    /// As [`spawn`](Self::spawn), in one of the three priority bands.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn spawn_with<F>(&self, priority: Priority, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.hall().spawn(None, priority, job)
+    }
+
+    /// As [`spawn`](Self::spawn), on the NUMA node with this logical index: its workers take the job unless
+    /// they are busy and others are not.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    ///
+    /// If the mill's topology has no such node; in a forked child.
+    pub fn spawn_on<F>(&self, node: usize, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let nodes = self.hall().inboxes.len();
+        assert!(node < nodes, "there is no node {node}: this mill's topology has nodes 0 to {}", nodes - 1);
+        self.hall().spawn(Some(node), Priority::Normal, job)
+    }
+
+    /// Changes the number of workers, while they run. New workers start at once; surplus ones finish their job
+    /// first and then sleep, and leave after a second.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::OutOfRange`]; [`BuildError::Thread`] and [`BuildError::Pin`], after which the mill has the
+    /// workers that it could get.
+    pub fn resize(&self, workers: usize) -> Result<(), BuildError> {
+        in_range("workers", workers, 1)?;
+        self.hall().resize(workers)
+    }
+
+    /// What its workers have done so far. Always counted; costs them nothing to be read.
+    #[must_use]
+    pub fn stats(&self) -> MillStats {
+        let workers =
+            self.hall().roster.read(|crowd| crowd.seats.iter().map(|seat| seat.stats.read()).collect());
+        MillStats { workers }
+    }
+
+    /// Takes no more work from outside, finishes all that was handed in, and returns once all threads have
+    /// ended. Called in one of the mill's own jobs it cannot wait for itself: it returns at once, and the mill
+    /// ends after that job and the others.
+    pub fn shutdown(&self) {
+        self.hall().shut_down();
+    }
+
+    pub(crate) fn hall(&self) -> &Arc<Hall> {
+        &self.0.0
+    }
+}
+
+impl fmt::Debug for Mill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mill")
+            .field("name", &self.name())
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs `f` in the mill whose job the caller is, or else in the default one.
+pub(crate) fn in_current<R, F>(f: F) -> R
+where
+    F: FnOnce() -> R + Send,
+    R: Send,
+{
+    if seat::current().is_some() { f() } else { in_global(f) }
+}
+
+/// Runs `f` in the default mill.
+pub(crate) fn in_global<R, F>(f: F) -> R
+where
+    F: FnOnce() -> R + Send,
+    R: Send,
+{
+    Mill::global().install(f)
+}
+
+impl Hall {
+    fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
+        let seats = self.roster.read(|crowd| crowd.seats.clone());
+        let (moved, answers) = mpsc::channel();
+        let moved = (!self.settings.places.is_empty()).then_some(moved);
+        for (number, seat) in seats.iter().enumerate() {
+            let claimed = seat.claim();
+            debug_assert!(claimed, "new seats are empty");
+            if let Err(source) = self.start_thread(seat, moved.clone()) {
+                for _ in number..workers {
+                    self.idle.leave(true);
+                }
+                return Err(BuildError::Thread { number, wanted: workers, source });
+            }
+        }
+        drop(moved);
+        for (worker, cpus, result) in answers {
+            result.map_err(|source| BuildError::Pin { worker, cpus, source })?;
+        }
+        Ok(())
+    }
+
+    fn run<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        if self.is_current() {
+            return Ok(f());
+        }
+        self.assert_same_process();
+        let token = cancel::current_ptr();
+        if self.settings.caller_runs {
+            f = match self.visit(token, f) {
+                Ok(value) => return Ok(value),
+                Err(f) => f,
+            };
+        }
+        let job = StackJob::new(f);
+        // SAFETY: nobody has seen the job.
+        unsafe { job.job_ref().stamp(job.job_ref().as_ptr().cast(), token) };
+        self.hand_in(self.own_node(), Priority::Normal, || job.job_ref())?;
+        // SAFETY: stamped above.
+        let latch = unsafe { job.header().latch() };
+        for round in 0..PATIENCE {
+            if latch.probe() {
+                break;
+            }
+            if round < PATIENCE / 2 { spin_loop() } else { yield_now() }
+        }
+        if !latch.probe() {
+            help::asleep(|| latch.wait(Parker::current()));
+        }
+        // SAFETY: the latch is set, and this is the only place to read the result.
+        match unsafe { job.result() } {
+            Ok(value) => Ok(value),
+            Err(payload) => unwind::resume(payload),
+        }
+    }
+
+    /// Which inbox a thread from outside is nearest to.
+    fn own_node(&self) -> usize {
+        if self.inboxes.len() == 1 {
+            return 0;
+        }
+        self.topology.current_unit().map_or(0, |unit| unit.node)
+    }
+
+    /// Takes a job from outside.
+    fn hand_in(&self, node: usize, priority: Priority, job: impl FnOnce() -> JobRef) -> Result<(), Closed> {
+        // ORDERING(entering): SeqCst on both sides. Either we see that the mill closes, or its threads see us
+        // coming and wait until the job is there.
+        self.entering.fetch_add(1, Ordering::SeqCst);
+        let open = !self.is_closing();
+        if open {
+            self.inboxes[node].push(priority, job());
+        }
+        self.entering.fetch_sub(1, Ordering::SeqCst);
+        if !open {
+            return Err(Closed);
+        }
+        self.call(None);
+        Ok(())
+    }
+
+    pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let token = cancel::current();
+        let token_ptr = token.as_ref().map_or(std::ptr::null(), CancelToken::as_ptr);
+        let closure = move || {
+            let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+            if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+                return unwind::drop_quietly(job);
+            }
+            match unwind::halt(job) {
+                Err(payload) if cancel::is_unwinding(&payload) => {}
+                result => worker.hall.report(result),
+            }
+        };
+        // SAFETY: the closure is `'static`, and holds the token.
+        let make = || unsafe { HeapJob::boxed(closure, std::ptr::null(), token_ptr) };
+        match Worker::current() {
+            Some(worker) if self.is_current() && node.is_none() => {
+                worker.push_loose(priority, make());
+                Ok(())
+            }
+            _ => {
+                self.assert_same_process();
+                self.hand_in(node.unwrap_or_else(|| self.own_node()), priority, make)
+            }
+        }
+    }
+
+    fn resize(&self, workers: usize) -> Result<(), BuildError> {
+        let _one_at_a_time = lock(&self.resizing);
+        let before = self.workers();
+        self.workers.store(workers, Ordering::Relaxed);
+        self.idle.add_slots(workers as i64 - before as i64);
+        let wanted = Hall::wanted(workers);
+        self.roster.read(|crowd| {
+            for seat in &crowd.seats {
+                seat.deque.set_wanted(wanted);
+                // Surplus sleepers begin to count the time, and those who may work again look for some.
+                seat.wake();
+            }
+        });
+        let places = self.places(workers);
+        for (number, place) in places.into_iter().enumerate().skip(before) {
+            if self.threads.load(Ordering::Relaxed) >= workers {
+                break;
+            }
+            let seat = self.claim_seat(|| place);
+            self.idle.book_newcomer();
+            if let Err(source) = self.start_thread(&seat, None) {
+                self.idle.leave(true);
+                return Err(BuildError::Thread { number, wanted: workers, source });
+            }
+        }
+        Ok(())
+    }
+
+    fn places(&self, workers: usize) -> Vec<Place> {
+        places(&self.topology, &self.settings.places, workers)
+    }
+}
+
+fn places(topology: &Topology, chosen: &[Place], workers: usize) -> Vec<Place> {
+    if chosen.is_empty() {
+        return locality::places(topology, workers);
+    }
+    chosen.iter().cycle().take(workers).cloned().collect()
+}

@@ -1,0 +1,319 @@
+//! `scope`: any number of jobs over borrowed data, all over before it returns.
+//!
+//! A scope's jobs go on the spawning worker's line, where its waiter takes them back in order, only while the
+//! scope is the innermost thing open on that worker. A job that is spawned from anywhere else (inside a `join`
+//! in the scope, from a job of an inner scope, from a thread outside) goes into the scope's own queue instead,
+//! and a *ticket* for it into the mill: whoever draws the ticket runs one job of the queue, or nothing if the
+//! waiter was faster. So a waiter always finds the jobs that it waits for, and only those.
+
+#![allow(unsafe_code, reason = "jobs borrow what lives until the scope has ended")]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::{Arc, OnceLock};
+
+use crate::mill::cancel::{self, CancelToken};
+use crate::mill::deque::Inbox;
+use crate::mill::hall::Hall;
+use crate::mill::injector::Priority;
+use crate::mill::job::{HeapJob, JobRef};
+use crate::mill::latch::Latch;
+use crate::mill::pool;
+use crate::mill::worker::{Worker, rob_family};
+use crate::prim::atomic::{AtomicUsize, Ordering};
+use crate::prim::{Mutex, lock};
+use crate::sync::parker::{Parker, Unparker};
+use crate::unwind::{self, Payload};
+
+/// Spawns jobs that may borrow whatever outlives the [`scope`] call it came from.
+pub struct Scope<'scope> {
+    state: State,
+    /// Invariant: a longer or shorter borrow is another scope.
+    marker: PhantomData<&'scope mut &'scope ()>,
+}
+
+struct State {
+    /// Jobs that are not over, and one for the body.
+    pending: AtomicUsize,
+    done: Latch,
+    panic: Mutex<Option<Payload>>,
+    hall: *const Hall,
+    waiter: Unparker,
+    fifo: bool,
+    queue: OnceLock<Arc<Inbox>>,
+}
+
+// SAFETY: the hall pointer is only read, and the hall outlives the scope; all else is `Sync`.
+unsafe impl Sync for State {}
+// SAFETY: nothing in it is bound to a thread.
+unsafe impl Send for State {}
+
+/// Opens a scope, runs `body` in it, and returns once all jobs spawned in it are over.
+///
+/// Jobs spawned last run first on the thread that spawned them, and what others take is what was spawned
+/// first; for the order of spawning everywhere, see [`scope_fifo`]. From outside of any mill the scope opens in
+/// the [default mill](crate::Mill::global).
+///
+/// Python's nearest relative is `with ThreadPoolExecutor() as pool`, which also waits for its jobs.
+///
+/// # Examples
+///
+/// ```
+/// let mut numbers = vec![1, 2, 3, 4, 5, 6];
+/// gristmill::scope(|s| {
+///     for chunk in numbers.chunks_mut(2) {
+///         s.spawn(move |_| chunk.iter_mut().for_each(|n| *n *= 10));
+///     }
+/// });
+/// assert_eq!(numbers, [10, 20, 30, 40, 50, 60]);
+/// ```
+///
+/// # Panics
+///
+/// With the panic of `body`, or else with the first panic of a job, once all jobs are over.
+///
+/// # Memory ordering
+///
+/// What a job did is seen after `scope` returns; what happened before a `spawn` is seen by its job.
+pub fn scope<'scope, R, F>(body: F) -> R
+where
+    F: FnOnce(&Scope<'scope>) -> R + Send,
+    R: Send,
+{
+    pool::in_current(|| open(false, body))
+}
+
+/// As [`scope`], but its jobs start in the order in which they were spawned.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// let (order, mill) = (Mutex::new(Vec::new()), gristmill::Mill::builder().workers(1).build()?);
+/// mill.install(|| {
+///     gristmill::scope_fifo(|s| {
+///         for i in 0..4 {
+///             let order = &order;
+///             s.spawn(move |_| order.lock().unwrap().push(i));
+///         }
+///     })
+/// });
+/// assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3]);
+/// # Ok::<(), gristmill::BuildError>(())
+/// ```
+///
+/// # Panics
+///
+/// As [`scope`].
+pub fn scope_fifo<'scope, R, F>(body: F) -> R
+where
+    F: FnOnce(&Scope<'scope>) -> R + Send,
+    R: Send,
+{
+    pool::in_current(|| open(true, body))
+}
+
+fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
+    let Some(worker) = Worker::current() else { unreachable!("a scope opens on a worker or visitor") };
+    let scope = Scope {
+        state: State {
+            pending: AtomicUsize::new(1),
+            done: Latch::new(),
+            panic: Mutex::new(None),
+            hall: worker.hall,
+            waiter: Parker::current(),
+            fifo,
+            queue: OnceLock::new(),
+        },
+        marker: PhantomData,
+    };
+    worker.expose_all();
+    let result = unwind::halt(|| scope.state.innermost(worker, || body(&scope)));
+    scope.state.finish(worker);
+    let panic = lock(&scope.state.panic).take();
+    match (result, panic) {
+        (Err(payload), other) => {
+            unwind::drop_quietly(other);
+            unwind::resume(payload)
+        }
+        (Ok(value), Some(payload)) => {
+            unwind::drop_quietly(value);
+            unwind::resume(payload)
+        }
+        (Ok(value), None) => value,
+    }
+}
+
+impl<'scope> Scope<'scope> {
+    /// Spawns a job that may run at any time from now on, on any worker, and is over before the scope ends.
+    ///
+    /// The job gets the scope to spawn more. It runs under the caller's cancel token; if that is cancelled
+    /// before the job starts, it is dropped instead. One allocation.
+    pub fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        let token = cancel::current();
+        let token_ptr = token.as_ref().map_or(ptr::null(), CancelToken::as_ptr);
+        let this = Shared(ptr::from_ref(self));
+        let closure = move || {
+            // SAFETY: the scope waits for `pending`, which counts this job until its very end.
+            let scope = unsafe { this.get() };
+            scope.state.run(token, || job(scope));
+        };
+        self.state.pending.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: what the closure borrows outlives `'scope`, and the scope does not end before the job has
+        // run; the token is held by the closure.
+        let job = unsafe { HeapJob::boxed(closure, self.state.family(), token_ptr) };
+        self.state.publish(job);
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("pending", &self.state.pending.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pointer to the scope, for its jobs.
+struct Shared<'scope>(*const Scope<'scope>);
+
+// SAFETY: `Scope` is `Sync`.
+unsafe impl Send for Shared<'_> {}
+
+impl<'scope> Shared<'scope> {
+    /// # Safety
+    ///
+    /// The scope is alive for `'a`.
+    unsafe fn get<'a>(self) -> &'a Scope<'scope> {
+        // SAFETY: as the caller says.
+        unsafe { &*self.0 }
+    }
+}
+
+impl State {
+    fn family(&self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
+    /// Runs `f` with this scope as the innermost on this worker. Nothing is private.
+    fn innermost<R>(&self, worker: Worker<'_>, f: impl FnOnce() -> R) -> R {
+        struct Restore<'a>(Worker<'a>, *const (), crate::mill::deque::Slot);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.seat.owner.scope.set(self.1);
+                self.0.seat.owner.scope_depth.set(self.2);
+            }
+        }
+        let owner = &worker.seat.owner;
+        let depth = worker.seat.deque.depth();
+        let _restore = Restore(worker, owner.scope.replace(self.family()), owner.scope_depth.replace(depth));
+        f()
+    }
+
+    /// Runs a job of this scope and counts it off.
+    fn run(&self, token: Option<CancelToken>, job: impl FnOnce()) {
+        let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+        if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            unwind::drop_quietly(job);
+        } else if let Err(payload) = unwind::halt(|| self.innermost(worker, job)) {
+            self.keep(payload);
+        }
+        drop(token);
+        self.count_off();
+    }
+
+    fn keep(&self, payload: Payload) {
+        let mut first = lock(&self.panic);
+        if first.is_none() {
+            *first = Some(payload);
+        } else {
+            drop(first);
+            unwind::drop_quietly(payload);
+        }
+    }
+
+    fn count_off(&self) {
+        // ORDERING(scope): Release publishes what the job did, Acquire collects it for the latch.
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: whoever counts off the last sets the latch, once; the waiter is there until then.
+            unsafe { Latch::set(&self.done) };
+        }
+    }
+
+    fn publish(&self, job: JobRef) {
+        let worker = Worker::current();
+        let owner = worker.map(|worker| &worker.seat.owner);
+        let innermost = owner.is_some_and(|owner| ptr::eq(owner.scope.get(), self.family()));
+        let on_line = worker
+            .filter(|worker| innermost && worker.seat.owner.scope_depth.get() == worker.seat.deque.depth());
+        if let (Some(worker), false) = (on_line, self.fifo) {
+            return worker.push_public(job);
+        }
+        let queue = self.queue.get_or_init(|| Arc::new(Inbox::new()));
+        queue.push(job);
+        let queue = Arc::clone(queue);
+        let ticket = move || {
+            if let (Some(job), Some(worker)) = (queue.take(), Worker::current()) {
+                // SAFETY: taken out of a queue just now.
+                unsafe { worker.run(job) };
+            }
+        };
+        let family = if on_line.is_some() { self.family() } else { ptr::null() };
+        // SAFETY: the ticket owns its part of the queue; jobs in the queue are counted, so while there is one
+        // the scope is there.
+        let ticket = unsafe { HeapJob::boxed(ticket, family, ptr::null()) };
+        // SAFETY: the hall outlives the scope, and we hold the scope.
+        let hall = unsafe { &*self.hall };
+        match (on_line, worker) {
+            (Some(worker), _) => worker.push_public(ticket),
+            (None, Some(worker)) if ptr::eq(worker.hall, hall) => worker.push_loose(Priority::Normal, ticket),
+            _ => {
+                hall.inboxes[0].push(Priority::Normal, ticket);
+                hall.call(None);
+            }
+        }
+        self.waiter.unpark();
+    }
+
+    /// The body is over: runs what is left, and waits for what others run.
+    fn finish(&self, worker: Worker<'_>) {
+        self.count_off();
+        let deque = &worker.seat.deque;
+        let take = |worker: &Worker<'_>| -> Option<JobRef> {
+            self.queue.get().and_then(|queue| queue.take()).or_else(|| rob_family(self.family())(worker))
+        };
+        loop {
+            while let Some(job) = deque.pop_public() {
+                // SAFETY: jobs in queues are stamped, and this one has not run.
+                if !ptr::eq(unsafe { job.stamped() }.0, self.family()) {
+                    // The youngest job of whatever is open around us.
+                    deque.push_public(job);
+                    break;
+                }
+                // SAFETY: popped just now.
+                unsafe { worker.run_here(job) };
+            }
+            match self.queue.get().and_then(|queue| queue.take()) {
+                // SAFETY: taken just now.
+                Some(job) => unsafe { worker.run(job) },
+                None => break,
+            }
+        }
+        worker.wait(&self.done, take);
+        // Tickets of ours that nobody drew.
+        while let Some(job) = deque.pop_public() {
+            // SAFETY: as above.
+            if !ptr::eq(unsafe { job.stamped() }.0, self.family()) {
+                deque.push_public(job);
+                break;
+            }
+            // SAFETY: popped just now; its queue is empty.
+            unsafe { worker.run_here(job) };
+        }
+    }
+}

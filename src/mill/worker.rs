@@ -1,0 +1,750 @@
+//! What a thread does on its seat: find work, run it, wait for it, sleep.
+
+#![allow(unsafe_code, reason = "runs jobs, and follows the thread's own pointers to its seat and mill")]
+
+use std::io;
+use std::panic::Location;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::locality::{Place, Tier};
+use crate::mill::deque::{Line, Steal};
+use crate::mill::hall::{Hall, ThreadHandler, Waiting};
+use crate::mill::idle::Call;
+use crate::mill::injector::Priority;
+use crate::mill::job::JobRef;
+use crate::mill::latch::Latch;
+use crate::mill::roster::Crowd;
+use crate::mill::seat::{self, Seat, Sitting};
+use crate::prim::{lock, spin_loop, yield_now};
+use crate::sync::help::{self, Help};
+use crate::sync::parker::Parker;
+use crate::sys::{fork, stack};
+use crate::topology::CpuSet;
+use crate::unwind;
+
+/// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
+pub(crate) const PATIENCE: u32 = 64;
+/// And if they never do.
+const IMPATIENCE: u32 = 2;
+/// Rounds that only spin; later ones yield the processor to whoever else wants it.
+const SPINS: u32 = 8;
+/// A spare thread that nobody needed for so long leaves.
+const SPARE_STAYS: Duration = Duration::from_secs(1);
+/// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
+const STACK_MARGIN: usize = 96 * 1024;
+
+/// How it went to move a thread to its place: its seat, the place's CPUs, what the kernel said.
+pub(crate) type Moved = (usize, CpuSet, io::Result<()>);
+
+/// The calling thread on its seat in its mill.
+#[derive(Clone, Copy)]
+pub(crate) struct Worker<'a> {
+    pub(crate) seat: &'a Seat,
+    pub(crate) hall: &'a Hall,
+}
+
+impl<'a> Worker<'a> {
+    /// The calling thread's, if it sits in a mill.
+    #[inline]
+    pub(crate) fn current() -> Option<Worker<'a>> {
+        seat::current().map(Worker::on)
+    }
+
+    /// The worker on the calling thread's own seat.
+    #[inline]
+    pub(crate) fn on(seat: &'a Seat) -> Worker<'a> {
+        // SAFETY: `sit` stored the hall, which outlives whoever sits in it.
+        Worker { seat, hall: unsafe { &*seat.hall().cast::<Hall>() } }
+    }
+
+    // Publishing.
+
+    fn stamp(&self) -> impl Fn(JobRef, *const ()) + use<> {
+        let token = self.seat.owner.token.get();
+        move |job, family| {
+            // SAFETY: a private job is alive and only its owner, this thread, has seen it. It was pushed under
+            // this token: whatever changes the token exposes all private jobs first.
+            unsafe { job.stamp(family, token) };
+        }
+    }
+
+    /// Somebody may be hungry: exposes what is due and calls a sleeper if that was anything.
+    pub(crate) fn feed(&self) {
+        if self.seat.deque.expose(self.stamp()) > 0 {
+            self.call();
+        }
+    }
+
+    /// Makes all private jobs public, and calls a sleeper if those were any.
+    pub(crate) fn expose_all(&self) {
+        if self.seat.deque.expose_all(self.stamp()) > 0 {
+            self.call();
+        }
+    }
+
+    /// Pushes a stamped job where all can see it.
+    pub(crate) fn push_public(&self, job: JobRef) {
+        self.expose_all();
+        self.seat.deque.push_public(job);
+        self.call();
+    }
+
+    /// Pushes a loose job: nothing on this thread waits for it.
+    pub(crate) fn push_loose(&self, priority: Priority, job: JobRef) {
+        // A visitor leaves soon; its loose jobs would be left lying.
+        if priority == Priority::Normal && !self.seat.owner.visitor.get() {
+            self.seat.loose().own.push(job);
+        } else {
+            self.hall.inboxes[self.seat.node].push(priority, job);
+        }
+        self.call();
+    }
+
+    /// Calls a sleeper, if there is one, a slot for it, and nobody searches.
+    pub(crate) fn call(&self) {
+        if self.hall.call(Some(self.seat)) {
+            self.seat.stats.woke_somebody();
+        }
+    }
+
+    // Running.
+
+    /// Runs a job that was taken out of a queue, above whatever open frames there are, and all that it leaves
+    /// on its line: children of a scope that somebody else waits for.
+    ///
+    /// # Safety
+    ///
+    /// The caller took `job` out of a queue and nobody else has it.
+    pub(crate) unsafe fn run(&self, job: JobRef) {
+        let (deque, owner) = (&self.seat.deque, &self.seat.owner);
+        self.expose_all();
+        // SAFETY: jobs in queues are stamped.
+        let (family, _) = unsafe { job.stamped() };
+        let above = deque.enter(family);
+        let scope = owner.scope.replace(ptr::null());
+        if !family.is_null() {
+            // SAFETY: stamped, and not run yet.
+            unsafe { job.set_runner(deque.current_line().cast()) };
+        }
+        let mut next = Some(job);
+        while let Some(job) = next {
+            // SAFETY: taken out of a queue, by the caller or just now.
+            unsafe { self.run_here(job) };
+            next = deque.pop_public();
+        }
+        owner.scope.set(scope);
+        deque.leave(above);
+    }
+
+    /// Runs a job on the present line.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    pub(crate) unsafe fn run_here(&self, job: JobRef) {
+        // SAFETY: jobs in queues are stamped.
+        let (_, token) = unsafe { job.stamped() };
+        let before = self.seat.owner.token.replace(token);
+        // SAFETY: ours, says the caller. Jobs do not unwind.
+        unsafe { job.run() };
+        self.seat.owner.token.set(before);
+        self.seat.stats.ran();
+    }
+
+    fn read_mail(&self) -> bool {
+        if !self.seat.has_mail() {
+            return false;
+        }
+        for job in self.seat.take_mail() {
+            // SAFETY: mail is for us alone, and we took it out.
+            unsafe { self.run(job) };
+        }
+        true
+    }
+
+    // Finding, for a thread without open frames.
+
+    /// A job from near: our own loose ones, our node's inboxes.
+    fn find(&self) -> Option<JobRef> {
+        let owner = &self.seat.owner;
+        let inbox = &self.hall.inboxes[self.seat.node];
+        if let Some(job) = inbox.take(Priority::High) {
+            return Some(job);
+        }
+        let tick = owner.tick.get().wrapping_add(1);
+        owner.tick.set(tick);
+        let loose = self.seat.loose_if_any();
+        if tick % 64 == 0 {
+            // Now and then the inbox goes first: our own jobs may keep coming for ever.
+            if let Some(job) = inbox.take(Priority::Normal) {
+                return Some(job);
+            }
+        }
+        loose
+            .and_then(|loose| loose.own.pop())
+            .or_else(|| if inbox.is_empty() { None } else { inbox.take_batch(&self.seat.loose().own) })
+    }
+
+    /// A job from anywhere, nearest first.
+    fn steal(&self) -> Option<JobRef> {
+        self.hall.roster.read(|crowd| {
+            let job = self.steal_from(crowd).or_else(|| self.take_from_inboxes());
+            if job.is_none() {
+                self.seat.stats.failed();
+            }
+            job
+        })
+    }
+
+    fn steal_from(&self, crowd: &Crowd) -> Option<JobRef> {
+        for (tier, victims) in crowd.order.groups(self.seat.index) {
+            let start = self.seat.owner.rng.below(victims.len());
+            for &victim in victims[start..].iter().chain(&victims[..start]) {
+                let victim = &*crowd.seats[victim];
+                let stolen = victim.deque.steal();
+                if !matches!(stolen, Steal::More(_)) {
+                    victim.deque.mark_hungry();
+                }
+                let job = stolen.job().or_else(|| {
+                    victim.loose_if_any().and_then(|loose| loose.thief.steal_batch(&self.seat.loose().own))
+                });
+                if job.is_some() {
+                    self.seat.stats.stole(tier);
+                    return job;
+                }
+            }
+        }
+        None
+    }
+
+    fn take_from_inboxes(&self) -> Option<JobRef> {
+        let inboxes = &self.hall.inboxes;
+        let near_first = || inboxes[self.seat.node..].iter().chain(&inboxes[..self.seat.node]);
+        [Priority::High, Priority::Normal, Priority::Low]
+            .into_iter()
+            .find_map(|priority| near_first().find_map(|bands| bands.take(priority)))
+    }
+
+    /// Looks for work for as long as that has paid lately.
+    fn search(&self) -> Option<JobRef> {
+        let owner = &self.seat.owner;
+        let (start, patience) = (Instant::now(), owner.patience.get());
+        let mut found = None;
+        for round in 0..patience {
+            found = self.find().or_else(|| self.steal());
+            if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
+                break;
+            }
+            pause(round);
+        }
+        owner.patience.set(if found.is_some() { PATIENCE } else { (patience / 2).max(IMPATIENCE) });
+        self.seat.stats.span(false, start.elapsed());
+        found
+    }
+
+    // A thread's life.
+
+    /// Runs jobs until the mill closes or the thread is not needed any more.
+    pub(crate) fn live(&self) {
+        let (hall, idle) = (self.hall, &self.hall.idle);
+        self.seat.owner.patience.set(IMPATIENCE);
+        // Whoever started or woke this thread has booked a searcher's place for it.
+        let mut searching = true;
+        loop {
+            if fork::generation() != hall.generation {
+                fork::leave_child();
+            }
+            self.read_mail();
+            let job = self.find().or_else(|| {
+                searching = searching || idle.start_search(hall.most_searchers());
+                if searching { self.search() } else { None }
+            });
+            if let Some(job) = job {
+                if std::mem::take(&mut searching) && idle.end_search() {
+                    self.call();
+                }
+                // SAFETY: taken out of a queue just now.
+                unsafe { self.run(job) };
+                if idle.census().free() < 0 && idle.yield_slot() {
+                    self.seat.lie_down();
+                    if !self.sleep() {
+                        return;
+                    }
+                    searching = true;
+                }
+            } else if !self.seat.has_mail() {
+                if hall.is_closing() && hall.entering.load(Ordering::SeqCst) == 0 && !hall.work_visible() {
+                    idle.leave(searching);
+                    hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    return;
+                }
+                self.seat.lie_down();
+                idle.fall_asleep(searching);
+                if !self.sleep() {
+                    return;
+                }
+                searching = true;
+            }
+        }
+    }
+
+    /// Lies, until somebody calls or there is work; then the thread is a searcher. False: it shall leave.
+    fn sleep(&self) -> bool {
+        let (hall, idle) = (self.hall, &self.hall.idle);
+        let parker = Parker::current();
+        let start = Instant::now();
+        let mut leaves = false;
+        while self.seat.lies() {
+            let urgent = self.seat.has_mail() || hall.is_closing();
+            if (urgent || hall.work_visible()) && idle.get_up(urgent) {
+                if !self.seat.rouse() {
+                    // Somebody called us just then and has booked a place for us too.
+                    idle.unbook();
+                }
+                break;
+            }
+            if hall.threads.load(Ordering::Relaxed) <= hall.workers() {
+                parker.park();
+                continue;
+            }
+            parker.park_timeout(SPARE_STAYS);
+            if start.elapsed() >= SPARE_STAYS && hall.dismiss() {
+                if self.seat.rouse() {
+                    idle.leave_asleep();
+                    leaves = true;
+                } else {
+                    // Somebody called us just then: we stay.
+                    hall.threads.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        self.seat.stats.span(true, start.elapsed());
+        !leaves
+    }
+
+    // Waiting, above an open frame.
+
+    /// Waits until `latch` is set. Meanwhile runs what `rob` finds, which must be descendants of what is
+    /// waited for.
+    pub(crate) fn wait(&self, latch: &Latch, rob: impl Fn(&Self) -> Option<JobRef>) {
+        self.assert_same_process();
+        let start = Instant::now();
+        let mut fruitless = 0;
+        while !latch.probe() {
+            if let Some(job) = self.job_while_waiting(&rob) {
+                // SAFETY: taken out of a queue just now.
+                unsafe { self.run(job) };
+                fruitless = 0;
+            } else if self.read_mail() {
+                fruitless = 0;
+            } else if fruitless < PATIENCE {
+                pause(fruitless);
+                fruitless += 1;
+            } else {
+                self.seat.stats.span(false, start.elapsed());
+                self.park(latch, &rob);
+            }
+        }
+    }
+
+    fn job_while_waiting(&self, rob: &impl Fn(&Self) -> Option<JobRef>) -> Option<JobRef> {
+        if stack::here() < self.seat.owner.stack_floor.get() {
+            return None;
+        }
+        let job = rob(self);
+        if job.is_none() && self.hall.settings.waiting == Waiting::Greedy {
+            return self.find().or_else(|| self.steal());
+        }
+        job
+    }
+
+    /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
+    /// meanwhile.
+    fn park(&self, latch: &Latch, rob: &impl Fn(&Self) -> Option<JobRef>) {
+        let parker = Parker::current();
+        let found = self.without_slot(|| {
+            // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
+            if !latch.announce(parker) || self.seat.has_mail() {
+                return None;
+            }
+            self.job_while_waiting(rob).or_else(|| {
+                parker.park();
+                None
+            })
+        });
+        if let Some(job) = found {
+            // SAFETY: taken out of a queue just now.
+            unsafe { self.run(job) };
+        }
+    }
+
+    /// Gives this thread's slot to somebody else while `f` runs, which may block.
+    pub(crate) fn without_slot<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Back<'a>(Worker<'a>, Option<Help>);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                self.0.take_slot();
+                help::replace(self.1);
+            }
+        }
+        self.release_slot();
+        let _back = Back(*self, help::replace(None));
+        f()
+    }
+
+    fn release_slot(&self) {
+        // Nothing may be hidden behind a sleeper.
+        self.expose_all();
+        self.hall.idle.release_slot();
+        if self.hall.work_visible() {
+            self.call();
+        }
+    }
+
+    fn take_slot(&self) {
+        self.hall.idle.take_slot();
+    }
+
+    /// The help that waits below use to hand this thread's slot over.
+    pub(crate) fn help(&self) -> Help {
+        fn on(seat: *const ()) -> Worker<'static> {
+            // SAFETY: the help is in place only while the thread sits on this seat (`Sitting` of `sitting`).
+            Worker::on(unsafe { &*seat.cast::<Seat>() })
+        }
+        Help {
+            leave: |seat| on(seat).release_slot(),
+            back: |seat| on(seat).take_slot(),
+            data: ptr::from_ref(self.seat).cast(),
+        }
+    }
+
+    /// In a forked child nobody else is there to do the work.
+    #[track_caller]
+    pub(crate) fn assert_same_process(&self) {
+        self.hall.assert_same_process();
+    }
+}
+
+/// Between two fruitless rounds.
+fn pause(round: u32) {
+    if round < SPINS {
+        for _ in 0..1 << round.min(6) {
+            spin_loop();
+        }
+    } else {
+        yield_now();
+    }
+}
+
+/// For a waiter on a `join`: robs whoever runs the job.
+pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
+    move |worker| {
+        // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
+        let line = unsafe { (*job.as_ptr()).runner() };
+        // SAFETY: null, or a line of a seat of our mill, and those live as long as it.
+        let line = unsafe { line.cast::<Line>().as_ref() }?;
+        let found = line.rob(job.as_ptr().cast())?;
+        worker.seat.stats.stole(Tier::Smt);
+        Some(found)
+    }
+}
+
+/// For a waiter on many jobs: robs whoever runs one of them.
+pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
+    move |worker| {
+        worker.hall.roster.read(|crowd| {
+            let me = worker.seat.index;
+            crowd.order.groups(me).find_map(|(tier, victims)| {
+                let found = victims.iter().find_map(|&victim| crowd.seats[victim].deque.rob(family))?;
+                worker.seat.stats.stole(tier);
+                Some(found)
+            })
+        })
+    }
+}
+
+impl Hall {
+    /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
+    /// if one was called.
+    pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
+        loop {
+            match self.idle.call(self.may_grow()) {
+                Call::Nobody => return false,
+                Call::Sleeper => {
+                    if let Some(seat) = self.rouse_nearest(from) {
+                        self.idle.found_sleeper();
+                        seat.wake();
+                        return true;
+                    }
+                    // It has counted itself but does not lie yet.
+                    self.idle.call_failed();
+                    yield_now();
+                }
+                Call::Newcomer => {
+                    let hired = self.hire(from);
+                    if !hired {
+                        self.idle.call_failed();
+                    }
+                    return hired;
+                }
+            }
+        }
+    }
+
+    fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
+        self.roster.read(|crowd| {
+            let mut near = from.into_iter().flat_map(|from| crowd.order.groups(from.index));
+            near.find_map(|(_, seats)| seats.iter().map(|&i| &crowd.seats[i]).find(|seat| seat.rouse()))
+                .or_else(|| crowd.seats.iter().find(|seat| seat.rouse()))
+                .map(Arc::clone)
+        })
+    }
+
+    /// Starts a spare thread in the place of `instead`.
+    fn hire(&self, instead: Option<&Seat>) -> bool {
+        let seat = self.claim_seat(|| {
+            self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
+        });
+        self.start_thread(&seat, None).is_ok()
+    }
+
+    /// Counts one thread less, if there are more than workers.
+    fn dismiss(&self) -> bool {
+        let surplus = |threads| (threads > self.workers()).then(|| threads - 1);
+        self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, surplus).is_ok()
+    }
+
+    /// Starts the thread of a claimed seat. It tells `pinned` how it went to move to its place, if it must.
+    pub(crate) fn start_thread(&self, seat: &Arc<Seat>, pinned: Option<Sender<Moved>>) -> io::Result<()> {
+        // SAFETY: halls live in an `Arc`, from `Mill`'s builder on, and this one is alive.
+        let hall = unsafe {
+            Arc::increment_strong_count(ptr::from_ref(self));
+            Arc::from_raw(ptr::from_ref(self))
+        };
+        // The kernel keeps 15 bytes of a thread's name: the number must be among them.
+        let (number, seat) = (seat.index.to_string(), Arc::clone(seat));
+        let name: String = self.settings.name.chars().take(11usize.saturating_sub(number.len())).collect();
+        let mut builder = std::thread::Builder::new().name(format!("gm-{name}-{number}"));
+        if let Some(size) = self.settings.stack_size {
+            builder = builder.stack_size(size);
+        }
+        self.threads.fetch_add(1, Ordering::Relaxed);
+        let own = Arc::clone(&seat);
+        match builder.spawn(move || hall.thread(&own, pinned)) {
+            Ok(handle) => {
+                let mut handles = lock(&self.handles);
+                handles.retain(|handle| !handle.is_finished());
+                handles.push(handle);
+                Ok(())
+            }
+            Err(error) => {
+                self.threads.fetch_sub(1, Ordering::Relaxed);
+                seat.stand_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
+        let lowest = stack::lowest_address().unwrap_or(0);
+        seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
+        seat.open_mail();
+        if !self.settings.places.is_empty() {
+            let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
+            match (place.occupy(), pinned) {
+                // Nobody waits for an answer if the builder has given up.
+                (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
+                (Err(error), None) => {
+                    eprintln!(
+                        "gristmill: spare thread {} cannot sit on CPU {}: {error}",
+                        seat.index,
+                        place.cpus()
+                    );
+                }
+                (Ok(()), None) => {}
+            }
+        }
+        let handle = |handler: &Option<ThreadHandler>| {
+            if let Some(handler) = handler {
+                self.report(unwind::halt(|| handler(seat.index)));
+            }
+        };
+        handle(&self.settings.start_handler);
+        {
+            // SAFETY: this thread claimed the seat, which lives as long as the hall that we hold.
+            let _sitting = unsafe { Sitting::on(seat) };
+            let worker = Worker::on(seat);
+            let before = help::replace(Some(worker.help()));
+            worker.live();
+            for job in seat.close_mail() {
+                // SAFETY: mail is for us alone, and we took it out.
+                unsafe { worker.run(job) };
+            }
+            help::replace(before);
+        }
+        handle(&self.settings.exit_handler);
+        seat.stand_up();
+    }
+
+    /// Hands a detached job's panic to the mill's handler. The panic hook has printed it already.
+    pub(crate) fn report(&self, result: Result<(), unwind::Payload>) {
+        let Err(payload) = result else { return };
+        match &self.settings.panic_handler {
+            Some(handler) => {
+                if let Err(second) = unwind::halt(|| handler(payload)) {
+                    unwind::drop_quietly(second);
+                }
+            }
+            None => unwind::drop_quietly(payload),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_same_process(&self) {
+        assert!(
+            fork::generation() == self.generation,
+            "this process was forked after the mill `{}` was built, so it has none of its threads; \
+             build a mill in the child, or use a process pool, whose children start clean (at {})",
+            self.settings.name,
+            Location::caller(),
+        );
+    }
+
+    // Visitors.
+
+    /// Runs `f` on the calling thread, which is no worker of this mill, under `token`, on a slot that is free
+    /// now; gives `f` back if none is.
+    pub(crate) fn visit<F: FnOnce() -> R, R>(&self, token: *const (), f: F) -> Result<R, F> {
+        if !self.idle.try_take_slot() {
+            return Err(f);
+        }
+        // ORDERING(visitors): SeqCst on both sides. Either we see that the mill closes, or whoever ends it
+        // sees us and waits.
+        self.visitors.fetch_add(1, Ordering::SeqCst);
+        if self.is_closing() {
+            self.say_goodbye();
+            return Err(f);
+        }
+        Ok(self.visit_on_slot(token, f))
+    }
+
+    /// A visitor leaves.
+    fn say_goodbye(&self) {
+        let wanted = self.idle.return_slot() && self.work_visible();
+        if wanted {
+            self.call(None);
+        }
+        if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
+            // SAFETY: null or a parker, and parkers are never freed.
+            if let Some(ender) = unsafe { self.ender.load(Ordering::SeqCst).as_ref() } {
+                ender.unpark();
+            }
+        }
+    }
+
+    /// As [`visit`](Self::visit), on a slot that the caller has taken.
+    fn visit_on_slot<R>(&self, token: *const (), f: impl FnOnce() -> R) -> R {
+        let left = self.visitor.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: null or a seat of ours, claimed; seats live as long as the hall.
+        let seat: &Seat = match unsafe { left.as_ref() } {
+            Some(seat) => seat,
+            None => {
+                let seat = self.claim_seat(|| Place::new(&self.topology, Default::default()));
+                // SAFETY: the roster keeps every seat for as long as the hall lives.
+                unsafe { &*Arc::as_ptr(&seat) }
+            }
+        };
+        struct Leave<'a>(&'a Hall, &'a Seat, Option<Help>, Option<Sitting>);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.3 = None;
+                help::replace(self.2);
+                let seat = ptr::from_ref(self.1).cast_mut();
+                // ORDERING(visitor): Release; pairs with the Acquire in `visit`.
+                let swapped = self.0.visitor.compare_exchange(
+                    ptr::null_mut(),
+                    seat,
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                );
+                if swapped.is_err() {
+                    self.1.stand_up();
+                }
+                self.0.say_goodbye();
+            }
+        }
+        seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
+        seat.owner.token.set(token);
+        let help = help::replace(Some(Worker::on(seat).help()));
+        // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.
+        let _leave = Leave(self, seat, help, Some(unsafe { Sitting::on(seat) }));
+        f()
+    }
+
+    // The end.
+
+    /// See [`Mill::shutdown`](crate::Mill::shutdown).
+    pub(crate) fn shut_down(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
+        if self.is_current() || fork::generation() != self.generation {
+            // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
+            return;
+        }
+        let _one_at_a_time = lock(&self.ending);
+        let parker = Parker::current();
+        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);
+        loop {
+            let handles = std::mem::take(&mut *lock(&self.handles));
+            let threads = handles.len();
+            for handle in handles {
+                // Threads catch what their jobs panic with.
+                let _ = handle.join();
+            }
+            if self.visitors.load(Ordering::SeqCst) > 0 {
+                parker.park();
+            } else if self.work_visible() {
+                self.sweep();
+            } else if threads == 0 {
+                break;
+            }
+        }
+        self.ender.store(ptr::null_mut(), Ordering::SeqCst);
+    }
+
+    /// Runs what visitors have left when all threads have gone.
+    fn sweep(&self) {
+        self.idle.take_slot();
+        self.visitors.fetch_add(1, Ordering::SeqCst);
+        self.visit_on_slot(ptr::null(), || {
+            while let Some((worker, job)) = Worker::current().and_then(|w| Some((w, w.take_from_inboxes()?)))
+            {
+                // SAFETY: taken out of a queue just now.
+                unsafe { worker.run(job) };
+            }
+        });
+    }
+
+    /// Is the caller one of this mill's threads or visitors?
+    pub(crate) fn is_current(&self) -> bool {
+        Worker::current().is_some_and(|worker| ptr::eq(worker.hall, self))
+    }
+}
+
+thread_local! {
+    static VISITOR_STACK: usize = stack::lowest_address().unwrap_or(0);
+}
+
+/// Where a waiter stops taking jobs on a stack that ends at `lowest`; never, if that is not known.
+fn stack_floor(lowest: usize) -> usize {
+    let here = stack::here();
+    if lowest == 0 || lowest > here {
+        // Unknown: take no further jobs below where we are now, less a margin.
+        return here.saturating_sub(STACK_MARGIN / 2);
+    }
+    lowest + STACK_MARGIN.max((here - lowest) / 8)
+}

@@ -1,0 +1,4 @@
+//! Waiting and waking, on futexes.
+
+pub(crate) mod help;
+pub(crate) mod parker;
