@@ -146,7 +146,7 @@ impl Seat {
 
     // Mail: jobs for this thread and no other.
 
-    /// Owner: a worker thread sits here, and takes mail from now on.
+    /// A worker thread is about to sit here; it takes mail from now on.
     pub(crate) fn open_mail(&self) {
         *lock(&self.mail) = Some(Vec::new());
     }

@@ -45,9 +45,9 @@ where
 /// ```
 /// let mill = gristmill::Mill::builder().workers(1).build()?;
 /// let (send, receive) = std::sync::mpsc::channel();
-/// let answer = mill.install(|| {
+/// let answer = mill.install(move || {
 ///     gristmill::spawn(move || send.send(42).unwrap());
-///     gristmill::blocking(|| receive.recv())       // the only worker waits; a spare one runs the job
+///     gristmill::blocking(|| receive.recv()) // the only worker waits; a spare one runs the job
 /// });
 /// assert_eq!(answer, Ok(42));
 /// # Ok::<(), gristmill::BuildError>(())

@@ -533,6 +533,8 @@ impl Hall {
             builder = builder.stack_size(size);
         }
         self.threads.fetch_add(1, Ordering::Relaxed);
+        // Mail may come from now on: the thread is as good as there.
+        seat.open_mail();
         let own = Arc::clone(&seat);
         match builder.spawn(move || hall.thread(&own, pinned)) {
             Ok(handle) => {
@@ -543,6 +545,10 @@ impl Hall {
             }
             Err(error) => {
                 self.threads.fetch_sub(1, Ordering::Relaxed);
+                // Nobody comes to read it; then others shall.
+                for job in seat.close_mail() {
+                    self.inboxes[0].push(Priority::High, job);
+                }
                 seat.stand_up();
                 Err(error)
             }
@@ -552,7 +558,6 @@ impl Hall {
     fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
         let lowest = stack::lowest_address().unwrap_or(0);
         seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
-        seat.open_mail();
         if !self.settings.places.is_empty() {
             let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
             match (place.occupy(), pinned) {
