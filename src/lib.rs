@@ -1,5 +1,7 @@
 //! CPU-bound parallelism on one machine.
 
+#[cfg(doctest)]
+mod compile_fail;
 mod mill;
 mod prim;
 mod rng;
