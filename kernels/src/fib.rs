@@ -25,7 +25,7 @@ fn forked<E: Engine>(engine: &mut E, n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (a, b) = engine.join(|engine| forked(engine, n - 1), |engine| forked(engine, n - 2));
+    let (a, b) = engine.join(move |engine| forked(engine, n - 1), move |engine| forked(engine, n - 2));
     a + b
 }
 

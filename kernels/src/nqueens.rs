@@ -79,8 +79,8 @@ fn row<E: Engine>(engine: &mut E, board: Board, free: u32) -> u64 {
     if rest == 0 {
         return forked(engine, board.place(square));
     }
-    let (here, there) =
-        engine.join(|engine| forked(engine, board.place(square)), |engine| row(engine, board, rest));
+    let (here, there) = engine
+        .join(move |engine| forked(engine, board.place(square)), move |engine| row(engine, board, rest));
     here + there
 }
 

@@ -48,8 +48,10 @@ fn plain(node: Option<&Node>) -> u64 {
 
 fn forked<E: Engine>(engine: &mut E, node: Option<&Node>) -> u64 {
     let Some(node) = node else { return 0 };
-    let (left, right) = engine
-        .join(|engine| forked(engine, node.left.as_deref()), |engine| forked(engine, node.right.as_deref()));
+    let (left, right) = engine.join(
+        move |engine| forked(engine, node.left.as_deref()),
+        move |engine| forked(engine, node.right.as_deref()),
+    );
     node.value + left + right
 }
 

@@ -61,7 +61,7 @@ const PRIVATE: usize = if cfg!(loom) { 4 } else { 1024 };
 pub(crate) type Slot = *mut *const Header;
 
 /// The public jobs of one job that runs; see the module.
-pub(crate) struct Line {
+struct Line {
     own: Own,
     thief: Thief,
     /// What waits for the job that runs on this line; null while nothing public is on it.
@@ -94,19 +94,19 @@ impl Line {
         }
     }
 
-    /// For a waiter: robs the line if what runs on it is of `family`.
-    pub(crate) fn rob(&self, family: *const ()) -> Option<JobRef> {
+    /// For a waiter: robs the line if what runs on it is of `family`; `None` if it is not.
+    fn rob(&self, family: *const ()) -> Option<Steal> {
         if !ptr::eq(self.family.load(Ordering::Relaxed), family) {
             return None;
         }
         // ORDERING(visit): SeqCst on both sides. Either we see that the family went, or the owner, who takes
         // it away first and counts visitors next, sees us and waits.
         self.visitors.fetch_add(1, Ordering::SeqCst);
-        let job =
-            if ptr::eq(self.family.load(Ordering::SeqCst), family) { self.thief.steal().job() } else { None };
+        let same = ptr::eq(self.family.load(Ordering::SeqCst), family);
+        let stolen = same.then(|| self.thief.steal());
         // ORDERING(visit): Release; what we did to the line is over when the owner sees us gone.
         self.visitors.fetch_sub(1, Ordering::Release);
-        job
+        stolen
     }
 
     /// Owner: makes sure that nobody robs this line for its present family any more.
@@ -372,11 +372,6 @@ impl Split {
         self.owner.family.set(above.family);
     }
 
-    /// Owner: the line on which a job that is entered now will run.
-    pub(crate) fn current_line(&self) -> *const Line {
-        ptr::from_ref(self.line())
-    }
-
     // For everybody.
 
     /// Robs the oldest public job.
@@ -393,9 +388,14 @@ impl Split {
         found
     }
 
-    /// Robs a job that is a descendant of what `family` waits for, on whatever line it is.
+    /// Robs a job that is a descendant of what `family` waits for, on whatever line it is; if that leaves the
+    /// line empty, the owner is asked for more.
     pub(crate) fn rob(&self, family: *const ()) -> Option<JobRef> {
-        self.lines().find_map(|line| line.rob(family))
+        let stolen = self.lines().find_map(|line| line.rob(family))?;
+        if !matches!(stolen, Steal::More(_)) {
+            self.mark_hungry();
+        }
+        stolen.job()
     }
 
     /// Is nothing public?

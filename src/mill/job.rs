@@ -35,7 +35,7 @@ struct Stamp {
     family: *const (),
     /// The cancel token the job runs under, null for none; alive for as long as the job is.
     token: *const (),
-    /// The line on which the job runs, null until somebody has started it.
+    /// The deque of whoever runs the job, null until somebody has started it.
     runner: AtomicPtr<()>,
     latch: Latch,
 }
@@ -65,7 +65,7 @@ impl Header {
         unsafe { &(*self.stamp.get()).assume_init_ref().latch }
     }
 
-    /// The line on which somebody runs the job; null if nobody has started it.
+    /// The deque of whoever runs the job; null if nobody has started it.
     ///
     /// # Safety
     ///
@@ -111,16 +111,16 @@ impl JobRef {
         (stamp.family, stamp.token)
     }
 
-    /// Notes on which line the job is about to run, so that its waiter can rob that line.
+    /// Notes on whose deque the job is about to run, so that its waiter can rob that one.
     ///
     /// # Safety
     ///
     /// The job has been stamped and has not run.
-    pub(crate) unsafe fn set_runner(self, line: *const ()) {
+    pub(crate) unsafe fn set_runner(self, deque: *const ()) {
         // SAFETY: as the caller says.
         let stamp = unsafe { (*(*self.0).stamp.get()).assume_init_ref() };
         // ORDERING(runner): Release; pairs with the load in `Header::runner`.
-        stamp.runner.store(line.cast_mut(), Ordering::Release);
+        stamp.runner.store(deque.cast_mut(), Ordering::Release);
     }
 
     /// Runs the job.

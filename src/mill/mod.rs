@@ -3,13 +3,16 @@
 mod broadcast;
 pub(crate) mod cancel;
 mod deque;
+pub(crate) mod grain;
 mod hall;
 mod idle;
 pub(crate) mod injector;
+pub(crate) mod items;
 mod job;
 pub(crate) mod join;
 mod latch;
 pub(crate) mod pool;
+mod range;
 mod roster;
 pub(crate) mod scope;
 mod seat;

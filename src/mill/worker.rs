@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::locality::{Place, Tier};
-use crate::mill::deque::{Line, Steal};
+use crate::mill::deque::{Split, Steal};
 use crate::mill::hall::{Hall, ThreadHandler, Waiting};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
@@ -128,7 +128,7 @@ impl<'a> Worker<'a> {
         let scope = owner.scope.replace(ptr::null());
         if !family.is_null() {
             // SAFETY: stamped, and not run yet.
-            unsafe { job.set_runner(deque.current_line().cast()) };
+            unsafe { job.set_runner(ptr::from_ref(deque).cast()) };
         }
         let mut next = Some(job);
         while let Some(job) = next {
@@ -444,10 +444,9 @@ fn pause(round: u32) {
 pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
     move |worker| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let line = unsafe { (*job.as_ptr()).runner() };
-        // SAFETY: null, or a line of a seat of our mill, and those live as long as it.
-        let line = unsafe { line.cast::<Line>().as_ref() }?;
-        let found = line.rob(job.as_ptr().cast())?;
+        let deque = unsafe { (*job.as_ptr()).runner() };
+        // SAFETY: null, or the deque of a seat of our mill, and those live as long as it.
+        let found = unsafe { deque.cast::<Split>().as_ref() }?.rob(job.as_ptr().cast())?;
         worker.seat.stats.stole(Tier::Smt);
         Some(found)
     }

@@ -1,0 +1,335 @@
+//! A loop that its participants share: whoever runs out robs half of what another has left.
+//!
+//! Each participant has a *part*: one word with the two ends of its own range. The owner takes pieces from
+//! the front; thieves cut the back half off. The caller begins with the whole range in the first part. A
+//! participant that has work left keeps one *invitation* in its line, where any idle worker finds it; whoever
+//! accepts takes the next free part, robs, and invites others in turn. So a loop that nobody else has time for is
+//! run by its caller alone, at the cost of one push and pop, and what waits behind one long item is there
+//! for others to take.
+//!
+//! Pieces start at one item and double, up to a sixteenth of what is left of the participant's range: cheap
+//! items soon come by the thousand, dear ones stay apart, and near the end pieces are small again. (Compare
+//! guided self-scheduling: Constantine Polychronopoulos, David Kuck, 1987. Robbing half of a range: Danny Hendler, Nir
+//! Shavit, "Non-blocking steal-half work queues", 2002; here the range is one word.)
+//!
+//! A participant's consecutive pieces form a *segment*, which has one accumulator; a new one begins after each
+//! robbery. There are few of them, and sorted by where they begin they give the loop's result in order.
+
+#![allow(unsafe_code, reason = "invitations point to the loop, which lives in the caller's frame")]
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::ptr;
+
+use crate::mill::cancel;
+use crate::mill::job::{Header, JobRef};
+use crate::mill::latch::Latch;
+use crate::mill::worker::{Worker, rob_family};
+use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::prim::{Mutex, lock};
+use crate::unwind::{self, Payload};
+
+/// What one participant made of a run of consecutive items.
+pub(crate) struct Segment<A> {
+    pub(crate) range: Range<usize>,
+    pub(crate) value: A,
+}
+
+/// Both ends of a range of units.
+#[derive(Clone, Copy)]
+struct Ends {
+    low: u32,
+    high: u32,
+}
+
+impl Ends {
+    fn unpack(word: u64) -> Self {
+        Ends { low: word as u32, high: (word >> 32) as u32 }
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.low) | u64::from(self.high) << 32
+    }
+
+    fn len(self) -> u32 {
+        self.high.saturating_sub(self.low)
+    }
+}
+
+/// One participant's part; on cache lines of its own.
+#[repr(C, align(128))]
+struct Part {
+    /// First, so that a pointer to it is one to the part.
+    invitation: Header,
+    ends: AtomicU64,
+    /// The invitation is in a line, or on its way to somebody.
+    out: AtomicBool,
+    /// The loop.
+    owner: Cell<*const ()>,
+}
+
+/// Parts that need no allocation.
+const FEW: usize = 4;
+
+struct Loop<I, S, A> {
+    few: [Part; FEW],
+    many: Box<[Part]>,
+    /// How many parts there are.
+    parts: usize,
+    /// How many have wanted one.
+    joined: AtomicUsize,
+    /// Items in a unit, and all items.
+    unit: usize,
+    len: usize,
+    stop: AtomicBool,
+    /// Participants and invitations that are not over.
+    pending: AtomicUsize,
+    done: Latch,
+    panic: Mutex<Option<Payload>>,
+    segments: Mutex<Vec<Segment<A>>>,
+    token: *const (),
+    init: I,
+    step: S,
+}
+
+/// Runs `step` over pieces that together are `0..len`, on this worker and whoever else comes; each segment's
+/// value goes from `init` through the steps over its pieces. Returns the segments in order.
+///
+/// Panics with the first panic of `init` or `step` once nobody is in them any more; unwinds if the work was
+/// cancelled. What was made until then is dropped.
+pub(crate) fn segments<A, I, S>(len: usize, init: I, step: S) -> Vec<Segment<A>>
+where
+    A: Send,
+    I: Fn() -> A + Sync,
+    S: Fn(A, Range<usize>) -> A + Sync,
+{
+    let Some(worker) = Worker::current() else { unreachable!("loops run on workers and visitors") };
+    // Both ends must fit into one word: very long loops go by units of several items.
+    let unit = len.div_ceil(1 << 31).max(1);
+    let units = len.div_ceil(unit);
+    let parts = worker.hall.workers().min(units).max(1);
+    let shared = Loop {
+        few: std::array::from_fn(|_| Part::new(accept::<I, S, A>)),
+        many: (FEW..parts).map(|_| Part::new(accept::<I, S, A>)).collect(),
+        parts,
+        joined: AtomicUsize::new(1),
+        unit,
+        len,
+        stop: AtomicBool::new(false),
+        pending: AtomicUsize::new(1),
+        done: Latch::new(),
+        panic: Mutex::new(None),
+        segments: Mutex::new(Vec::new()),
+        token: worker.seat.owner.token.get(),
+        init,
+        step,
+    };
+    for part in shared.few.iter().chain(&shared.many) {
+        part.owner.set(shared.family());
+        // SAFETY: the part is in place, and nobody else has seen it.
+        unsafe { part.job().stamp(shared.family(), shared.token) };
+    }
+    shared.part(0).ends.store(Ends { low: 0, high: units as u32 }.pack(), Ordering::Relaxed);
+    // Jobs that the items spawn into a scope around the loop do not belong on top of its invitation.
+    let scope = worker.seat.owner.scope.replace(ptr::null());
+    shared.participate(worker, 0);
+    worker.wait(&shared.done, rob_family(shared.family()));
+    worker.seat.owner.scope.set(scope);
+
+    let mut segments = shared.segments.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let panic = shared.panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(payload) = panic {
+        unwind::drop_quietly(segments);
+        unwind::resume(payload);
+    }
+    if shared.stop.load(Ordering::Relaxed) && cancel::must_unwind(shared.token) {
+        unwind::drop_quietly(segments);
+        cancel::unwind_now();
+    }
+    segments.sort_unstable_by_key(|segment| segment.range.start);
+    segments
+}
+
+impl Part {
+    fn new(accept: unsafe fn(*const Header)) -> Self {
+        Part {
+            invitation: Header::new(accept),
+            ends: AtomicU64::new(0),
+            out: AtomicBool::new(false),
+            owner: Cell::new(ptr::null()),
+        }
+    }
+
+    fn job(&self) -> JobRef {
+        // A pointer to the first field, with the provenance of the whole.
+        JobRef::new(ptr::from_ref(self).cast())
+    }
+
+    /// Takes up to `most` units from the front; only the part's owner does.
+    fn take_front(&self, most: u32) -> Option<Range<u32>> {
+        let mut word = self.ends.load(Ordering::Relaxed);
+        loop {
+            let ends = Ends::unpack(word);
+            let taken = most.min((ends.len() / 16).max(1)).min(ends.len());
+            if taken == 0 {
+                return None;
+            }
+            let left = Ends { low: ends.low + taken, high: ends.high };
+            // Relaxed: the word says who runs which items, and carries nothing else. What items may read was
+            // there before the loop, and reached this thread with its part or its invitation.
+            match self.ends.compare_exchange_weak(word, left.pack(), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(ends.low..left.low),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Cuts the back half off.
+    fn rob(&self) -> Option<Ends> {
+        let mut word = self.ends.load(Ordering::Relaxed);
+        loop {
+            let ends = Ends::unpack(word);
+            if ends.len() == 0 {
+                return None;
+            }
+            let cut = ends.high - ends.len().div_ceil(2);
+            let left = Ends { low: ends.low, high: cut };
+            match self.ends.compare_exchange_weak(word, left.pack(), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(Ends { low: cut, high: ends.high }),
+                Err(now) => word = now,
+            }
+        }
+    }
+}
+
+unsafe fn accept<I, S, A>(header: *const Header)
+where
+    A: Send,
+    I: Fn() -> A + Sync,
+    S: Fn(A, Range<usize>) -> A + Sync,
+{
+    // SAFETY: `header` is the first field of a part, whose loop waits until this invitation is counted off.
+    let part = unsafe { &*header.cast::<Part>() };
+    // SAFETY: parts point to their loop, which has these types: `segments` pairs them.
+    let shared = unsafe { &*part.owner.get().cast::<Loop<I, S, A>>() };
+    let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+    // From here on the part's owner may invite again.
+    // ORDERING(invitation): Release; pairs with the load in `invite`.
+    part.out.store(false, Ordering::Release);
+    let index = shared.joined.fetch_add(1, Ordering::Relaxed);
+    if index < shared.parts {
+        shared.participate(worker, index);
+    } else {
+        shared.count_off();
+    }
+}
+
+impl<I, S, A> Loop<I, S, A> {
+    fn family(&self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
+    fn part(&self, index: usize) -> &Part {
+        self.few.get(index).unwrap_or_else(|| &self.many[index - FEW])
+    }
+
+    fn count_off(&self) {
+        // ORDERING(loop): Release publishes what the participant did, Acquire collects it for the latch.
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: whoever counts off the last sets the latch, once; the caller is there until then.
+            unsafe { Latch::set(&self.done) };
+        }
+    }
+}
+
+impl<I, S, A> Loop<I, S, A>
+where
+    A: Send,
+    I: Fn() -> A + Sync,
+    S: Fn(A, Range<usize>) -> A + Sync,
+{
+    /// Works until there is nothing left to take, and counts off.
+    fn participate(&self, worker: Worker<'_>, index: usize) {
+        let part = self.part(index);
+        if let Err(payload) = unwind::halt(|| self.work(worker, part, index)) {
+            self.stop.store(true, Ordering::Relaxed);
+            let mut first = lock(&self.panic);
+            if first.is_none() {
+                *first = Some(payload);
+            } else {
+                drop(first);
+                unwind::drop_quietly(payload);
+            }
+        }
+        if part.out.load(Ordering::Relaxed) {
+            // Nobody came for the invitation, unless somebody has just taken it.
+            if let Some(back) = worker.seat.deque.pop_public() {
+                debug_assert_eq!(back, part.job(), "an invitation is the youngest job when its work is over");
+                self.pending.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.count_off();
+    }
+
+    fn work(&self, worker: Worker<'_>, part: &Part, index: usize) {
+        let mut more = index == 0 || self.rob_into(part, index);
+        while more {
+            let mut most = 1;
+            let mut segment: Option<Segment<A>> = None;
+            while let Some(piece) = self.next_piece(part, most) {
+                self.invite(worker, part);
+                let (start, value) = match segment.take() {
+                    Some(Segment { range, value }) => (range.start, value),
+                    None => (piece.start, (self.init)()),
+                };
+                let end = piece.end;
+                segment = Some(Segment { range: start..end, value: (self.step)(value, piece) });
+                most = most.saturating_mul(2);
+            }
+            lock(&self.segments).extend(segment);
+            more = self.rob_into(part, index);
+        }
+    }
+
+    fn next_piece(&self, part: &Part, most: u32) -> Option<Range<usize>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        if cancel::must_unwind(self.token) {
+            self.stop.store(true, Ordering::Relaxed);
+            return None;
+        }
+        let units = part.take_front(most)?;
+        let item = |unit: u32| (unit as usize).saturating_mul(self.unit).min(self.len);
+        Some(item(units.start)..item(units.end))
+    }
+
+    /// While this part has work left, an invitation to it is in our line.
+    fn invite(&self, worker: Worker<'_>, part: &Part) {
+        if self.joined.load(Ordering::Relaxed) >= self.parts {
+            return;
+        }
+        // ORDERING(invitation): Acquire; pairs with the store in `accept`.
+        let out = part.out.load(Ordering::Acquire);
+        if !out && Ends::unpack(part.ends.load(Ordering::Relaxed)).len() > 0 {
+            part.out.store(true, Ordering::Relaxed);
+            self.pending.fetch_add(1, Ordering::Relaxed);
+            worker.push_public(part.job());
+        }
+    }
+
+    /// Robs whoever has most left; false if nobody has anything.
+    fn rob_into(&self, part: &Part, index: usize) -> bool {
+        let parts = self.joined.load(Ordering::Relaxed).min(self.parts);
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = |victim: usize| Ends::unpack(self.part(victim).ends.load(Ordering::Relaxed)).len();
+            let richest = (0..parts).filter(|&victim| victim != index).max_by_key(|&victim| left(victim));
+            let Some(victim) = richest.filter(|&victim| left(victim) > 0) else { return false };
+            if let Some(ends) = self.part(victim).rob() {
+                part.ends.store(ends.pack(), Ordering::Relaxed);
+                return true;
+            }
+        }
+        false
+    }
+}
