@@ -264,3 +264,89 @@ struct BroadcastIsShared;
 /// let mill = gristmill::Mill::builder().workers(1).start_handler(|number| println!("{number}")).build();
 /// ```
 struct HandlersAreShared;
+
+/// The body of a loop runs on several threads at once: it is shared, and what it captures too.
+///
+/// ```compile_fail,E0277
+/// let count = std::cell::Cell::new(0);
+/// gristmill::par_for(0..10, |n| count.set(n));
+/// ```
+///
+/// ```compile_fail,E0594
+/// let mut count = 0;
+/// gristmill::par_for(0..10, |n| count += n);
+/// ```
+///
+/// ```
+/// let count = std::sync::Mutex::new(0);
+/// gristmill::par_for(0..10, |n| *count.lock().unwrap() += n);
+/// assert_eq!(count.into_inner().unwrap(), 45);
+/// ```
+struct LoopBodiesAreShared;
+
+/// Items that are shared are `Sync`, items that are handed out mutably are `Send`, and so are results.
+///
+/// ```compile_fail,E0277
+/// gristmill::par_for(&[std::cell::Cell::new(1)], |cell| cell.set(2));
+/// ```
+///
+/// ```compile_fail,E0277
+/// gristmill::par_for(&mut [std::rc::Rc::new(1)], |_| ());
+/// ```
+///
+/// ```compile_fail,E0277
+/// gristmill::par_map(0..10, std::rc::Rc::new);
+/// ```
+///
+/// ```compile_fail,E0277
+/// gristmill::par_chunks_mut(&mut [std::rc::Rc::new(1)], 1, |_, _| ());
+/// ```
+///
+/// ```
+/// gristmill::par_for(&mut [std::cell::Cell::new(1)], |cell| cell.set(2));
+/// gristmill::par_map(0..10, std::sync::Arc::new);
+/// ```
+struct ItemsMayBeShared;
+
+/// A loop over mutable items has borrowed all of them.
+///
+/// ```compile_fail,E0502
+/// let mut numbers = [1, 2, 3];
+/// gristmill::par_for(&mut numbers, |n| *n += numbers[0]);
+/// ```
+///
+/// ```
+/// let mut numbers = [1, 2, 3];
+/// let first = numbers[0];
+/// gristmill::par_for(&mut numbers, |n| *n += first);
+/// ```
+struct LoopsBorrowTheirItems;
+
+/// A mutable item does not outlive what it is an item of.
+///
+/// ```compile_fail,E0597
+/// let kept = std::sync::Mutex::new(None);
+/// {
+///     let mut numbers = [1, 2, 3];
+///     gristmill::par_for(&mut numbers, |n| *kept.lock().unwrap() = Some(n));
+/// }
+/// drop(kept);
+/// ```
+///
+/// ```
+/// let mut numbers = [1, 2, 3];
+/// let kept = std::sync::Mutex::new(None);
+/// gristmill::par_for(&mut numbers, |n| *kept.lock().unwrap() = Some(n));
+/// ```
+struct ItemsLiveAsLongAsTheirSlice;
+
+/// A running total goes over its items twice, so they cannot be handed out mutably.
+///
+/// ```compile_fail,E0277
+/// gristmill::par_scan(&mut [1, 2, 3], || 0, |sum, x| sum + *x, |a, b| a + b);
+/// ```
+///
+/// ```
+/// gristmill::par_scan(&[1, 2, 3], || 0, |sum, x| sum + x, |a, b| a + b);
+/// ```
+struct ScansShareTheirItems;
