@@ -1,7 +1,8 @@
 //! What must not compile, each with the compiler's code for why. `Send`, `Sync` and lifetimes are promises of
 //! this crate like any other, and these are their tests.
 //!
-//! Beside each stands its twin that does compile, so that none fails for another reason than the one it names.
+//! Beside each stands its twin that does compile, so that none fails for another reason than the one it
+//! names.
 
 /// Both closures of a `join` may go to another thread.
 ///

@@ -1,8 +1,9 @@
-//! CPU-bound parallelism on one machine, for Linux: a work-stealing scheduler that knows the machine it runs on.
+//! CPU-bound parallelism on one machine, for Linux: a work-stealing scheduler that knows the machine it runs
+//! on.
 //!
 //! Code says what *may* run at the same time; a [`Mill`] of worker threads decides what does. Where nobody is
-//! idle, saying so costs a few plain instructions, so it can be said at every branch of a recursion. There are
-//! three ways to use it.
+//! idle, saying so costs a few plain instructions, so it can be said at every branch of a recursion. There
+//! are three ways to use it.
 //!
 //! # 1. Call a function
 //!
@@ -34,8 +35,8 @@
 //! assert_eq!((lines, words), (2, 4));
 //! ```
 //!
-//! Loops go over ranges, slices, vectors and arrays. There is no grain to choose: a loop is split when somebody
-//! asks for work, and not before.
+//! Loops go over ranges, slices, vectors and arrays. There is no grain to choose: a loop is split when
+//! somebody asks for work, and not before.
 //!
 //! ```
 //! let mut heights = vec![0_u32; 1_000];
@@ -71,8 +72,8 @@
 //! assert_eq!(receive.iter().sum::<i32>(), 14);
 //! ```
 //!
-//! A job that waits for something other than work (a disk, a server, a channel) says so with [`blocking`], and
-//! another thread takes its place until it is back:
+//! A job that waits for something other than work (a disk, a server, a channel) says so with [`blocking`],
+//! and another thread takes its place until it is back:
 //!
 //! ```
 //! let (send, receive) = std::sync::mpsc::channel();
@@ -87,9 +88,9 @@
 //!
 //! # 3. Build a mill of your own
 //!
-//! With its own number of workers, name, stacks, and places on the machine; [`Mill::install`] makes everything in
-//! it use that mill. [`Mill::stats`] shows what its workers have done, [`Mill::resize`] changes how many there
-//! are, and [`MillBuilder::build_global`] sets up the default mill.
+//! With its own number of workers, name, stacks, and places on the machine; [`Mill::install`] makes
+//! everything in it use that mill. [`Mill::stats`] shows what its workers have done, [`Mill::resize`] changes
+//! how many there are, and [`MillBuilder::build_global`] sets up the default mill.
 //!
 //! ```
 //! use gristmill::{Mill, locality, topology::Topology};
@@ -121,10 +122,10 @@
 //!
 //! # What to rely on
 //!
-//! - A panic goes to whoever waits for the work, once none of it runs any more. That of a spawned job goes to the
-//!   mill's [handler](MillBuilder::panic_handler). None aborts the process.
-//! - A thread that waits runs only parts of what it waits for ([`Waiting::Subtree`]), so a lock may be held across a
-//!   `join` or a loop. While it sleeps, another thread has its place.
+//! - A panic goes to whoever waits for the work, once none of it runs any more. That of a spawned job goes to
+//!   the mill's [handler](MillBuilder::panic_handler). None aborts the process.
+//! - A thread that waits runs only parts of what it waits for ([`Waiting::Subtree`]), so a lock may be held
+//!   across a `join` or a loop. While it sleeps, another thread has its place.
 //! - Idle workers sleep, and burn nothing.
 //! - What happened before a call is seen by the work it starts, and what that did is seen after the call.
 //!
@@ -155,7 +156,8 @@ pub use mill::scope::{Scope, scope, scope_fifo};
 pub use mill::spawn::{blocking, spawn, worker_index, yield_now};
 pub use mill::stats::{MillStats, WorkerStats};
 
-/// The examples of the README.
+/// The examples in the pages beside `src`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../NUMA.md")]
+struct Pages;
