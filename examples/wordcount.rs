@@ -10,11 +10,10 @@ use std::{env, fs, io};
 
 type Counts = HashMap<String, u64>;
 
-/// The words of one file, in lower case.
-fn count(path: &Path) -> io::Result<Counts> {
+/// Adds the words of one file, in lower case.
+fn count(mut counts: Counts, path: &Path) -> io::Result<Counts> {
     // Reading may wait for a disk; `blocking` lets another thread work meanwhile.
     let text = gristmill::blocking(|| fs::read_to_string(path))?;
-    let mut counts = Counts::new();
     for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
         *counts.entry(word.to_lowercase()).or_default() += 1;
     }
@@ -27,19 +26,6 @@ fn merge(left: Counts, right: Counts) -> Counts {
         *large.entry(word).or_default() += n;
     }
     large
-}
-
-/// Halves the list of files down to single ones, and merges on the way back.
-fn count_all(paths: &[PathBuf]) -> io::Result<Counts> {
-    match paths {
-        [] => Ok(Counts::new()),
-        [path] => count(path),
-        _ => {
-            let (left, right) = paths.split_at(paths.len() / 2);
-            let (left, right) = gristmill::join(|| count_all(left), || count_all(right));
-            Ok(merge(left?, right?))
-        }
-    }
 }
 
 /// Every Rust file below `folder`.
@@ -60,7 +46,13 @@ fn main() -> io::Result<()> {
     if paths.is_empty() {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut paths)?;
     }
-    let counts = count_all(&paths)?;
+    // Each worker counts runs of files into a map of its own; maps are merged where runs meet.
+    let counts = gristmill::par_reduce(
+        &paths,
+        || Ok(Counts::new()),
+        |counts, path| count(counts?, path),
+        |left, right| Ok(merge(left?, right?)),
+    )?;
     let total: u64 = counts.values().sum();
     let mut words: Vec<(&String, &u64)> = counts.iter().collect();
     words.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));

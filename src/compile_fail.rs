@@ -351,3 +351,22 @@ struct ItemsLiveAsLongAsTheirSlice;
 /// gristmill::par_scan(&[1, 2, 3], || 0, |sum, x| sum + x, |a, b| a + b);
 /// ```
 struct ScansShareTheirItems;
+
+/// A worker's own value is borrowed for one call, and goes from thread to thread in the end.
+///
+/// ```compile_fail,E0521
+/// let local = gristmill::WorkerLocal::new(|| 0);
+/// let mut kept = None;
+/// local.with(|value| kept = Some(value));
+/// ```
+///
+/// ```compile_fail,E0277
+/// gristmill::WorkerLocal::new(|| std::rc::Rc::new(1));
+/// ```
+///
+/// ```
+/// let local = gristmill::WorkerLocal::new(|| 0);
+/// let mut kept = None;
+/// local.with(|value| kept = Some(*value));
+/// ```
+struct WorkersOwnValuesStayWithThem;

@@ -1,5 +1,4 @@
-//! CPU-bound parallelism on one machine, for Linux: a work-stealing scheduler that knows the machine it runs
-//! on.
+//! CPU-bound parallelism on one Linux machine: a work-stealing scheduler that knows the machine it runs on.
 //!
 //! Code says what *may* run at the same time; a [`Mill`] of worker threads decides what does. Where nobody is
 //! idle, saying so costs a few plain instructions, so it can be said at every branch of a recursion. There
@@ -57,6 +56,8 @@
 //! | [`par_map`] | a vector, in order | |
 //! | [`par_reduce`] | one value | [`deterministic`], for the same bits on any number of workers |
 //! | [`par_scan`] | running totals | |
+//!
+//! [`WorkerLocal`] gives each worker a value of its own: a scratch buffer, a generator.
 //!
 //! # 2. Spawn, and go on
 //!

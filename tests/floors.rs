@@ -4,6 +4,7 @@
 //! - The files of the crate form no circle, at the grain of files. (Tests may import what they test.)
 //! - Some modules never meet although their floors would allow it; a foreign crate has one file that knows it.
 //! - A module has a name that says what is in it.
+//! - A file that opts into unsafe code stands in `SAFETY.md`.
 //!
 //! Sources are read as tokens, so comments, documentation and strings do not count, and every path in an
 //! expression counts like a `use`.
@@ -243,6 +244,18 @@ fn every_module_has_a_floor() {
     let rooms: BTreeSet<&str> = house.files.keys().map(|module| room(module)).collect();
     let homeless: Vec<_> = rooms.into_iter().filter(|room| floor(room).is_none()).collect();
     assert!(homeless.is_empty(), "give these a floor in tests/floors.rs: {homeless:?}");
+}
+
+#[test]
+fn files_that_opt_into_unsafe_code_stand_in_safety_md() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SAFETY.md")).unwrap();
+    for file in House::read(&root.join("src")).files.values() {
+        let text = fs::read_to_string(root.join("src").join(&file.name)).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let listed = page.contains(&format!("`{}`", file.name)) || file.name.starts_with("sys/");
+        assert!(listed || !code.contains("allow(unsafe_code"), "src/{} is not in SAFETY.md", file.name);
+    }
 }
 
 /// Checks one file among empty ones for the modules it may name.
