@@ -201,9 +201,9 @@ pub fn checkpoint() {
 }
 
 /// Has the work under this token been cancelled, and can this thread unwind?
-#[cold]
+#[inline]
 pub(crate) fn must_unwind(token: *const ()) -> bool {
-    cfg!(panic = "unwind") && is_cancelled(token) && !std::thread::panicking()
+    !token.is_null() && cfg!(panic = "unwind") && is_cancelled(token) && !std::thread::panicking()
 }
 
 /// Unwinds to the innermost `run`; see [`must_unwind`].

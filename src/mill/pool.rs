@@ -216,7 +216,7 @@ impl MillBuilder {
     pub fn build(self) -> Result<Mill, BuildError> {
         let chosen = self.settings.places.len();
         let asked = self.workers.or((chosen > 0).then_some(chosen));
-        let workers = asked.unwrap_or_else(|| topology::default_threads().count);
+        let workers = asked.unwrap_or_else(|| topology::default_threads().count.min(MAX_WORKERS));
         in_range("workers", workers, 1)?;
         in_range("max_spares", self.settings.max_spares, 0)?;
         let topology = self.topology.unwrap_or_else(Topology::detect);

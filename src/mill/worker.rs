@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use crate::locality::{Place, Tier};
-use crate::mill::deque::{Split, Steal};
+use crate::locality::Place;
+use crate::mill::deque::Steal;
 use crate::mill::hall::{Hall, ThreadHandler, Waiting};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
@@ -32,6 +32,8 @@ pub(crate) const PATIENCE: u32 = 64;
 const IMPATIENCE: u32 = 2;
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
 const SPINS: u32 = 8;
+/// How many jobs of one scope a thief takes along with the first.
+const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(1);
 /// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
@@ -136,7 +138,7 @@ impl<'a> Worker<'a> {
         let above = deque.enter(unsafe { job.stamped() }.family);
         let scope = owner.scope.replace(ptr::null());
         // SAFETY: stamped, and not run yet.
-        unsafe { job.started(ptr::from_ref(deque).cast()) };
+        unsafe { job.started(ptr::from_ref(self.seat).cast()) };
         let mut next = Some(job);
         while let Some(job) = next {
             // SAFETY: taken out of a queue, by the caller or just now.
@@ -215,6 +217,9 @@ impl<'a> Worker<'a> {
                 if !matches!(stolen, Steal::More(_)) {
                     victim.deque.mark_hungry();
                 }
+                if let Steal::More(job) = stolen {
+                    self.take_siblings(victim, job);
+                }
                 let job = stolen.job().or_else(|| {
                     victim.loose_if_any().and_then(|loose| loose.thief.steal_batch(&self.seat.loose().own))
                 });
@@ -225,6 +230,61 @@ impl<'a> Worker<'a> {
             }
         }
         None
+    }
+
+    /// Jobs of a scope are often small: takes some more along, up to half of what is there. They wait in our loot; the
+    /// last of it may be a job of another family.
+    fn take_siblings(&self, victim: &Seat, job: JobRef) {
+        // SAFETY: jobs in queues are stamped, and these have not run.
+        let family_of = |job: JobRef| unsafe { job.stamped() }.family;
+        let family = family_of(job);
+        if family.is_null() || ptr::eq(family, job.as_ptr().cast()) {
+            return;
+        }
+        let mut loot = self.seat.owner.loot.take();
+        for _ in 0..(victim.deque.len() / 2).min(SIBLINGS) {
+            let Some(next) = victim.deque.steal().job() else { break };
+            loot.push(next);
+            if !ptr::eq(family_of(next), family) {
+                break;
+            }
+        }
+        self.seat.owner.loot.set(loot);
+    }
+
+    /// Runs a job that was stolen, and what was taken along with it.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run); no frame is open on this thread.
+    unsafe fn run_stolen(&self, job: JobRef) {
+        let mut loot = self.seat.owner.loot.take();
+        if loot.is_empty() {
+            // SAFETY: as the caller says.
+            return unsafe { self.run(job) };
+        }
+        // SAFETY: jobs in queues are stamped.
+        let family = unsafe { job.stamped() }.family;
+        // SAFETY: as above.
+        let is_stranger = |last: &JobRef| !ptr::eq(unsafe { last.stamped() }.family, family);
+        let stranger = if loot.last().is_some_and(is_stranger) { loot.pop() } else { None };
+        // The siblings go on our line, under the family that they share: others find them there, and so does
+        // whoever waits for them.
+        let above = self.seat.deque.enter(family);
+        for sibling in loot.drain(..) {
+            self.seat.deque.push_public(sibling);
+        }
+        self.seat.owner.loot.set(loot);
+        self.call();
+        for job in [stranger, Some(job)].into_iter().flatten() {
+            // SAFETY: both are ours alone.
+            unsafe { self.run(job) };
+        }
+        while let Some(sibling) = self.seat.deque.pop_public() {
+            // SAFETY: popped just now.
+            unsafe { self.run_here(sibling) };
+        }
+        self.seat.deque.leave(above);
     }
 
     fn take_from_inboxes(&self) -> Option<JobRef> {
@@ -275,8 +335,8 @@ impl<'a> Worker<'a> {
                 if std::mem::take(&mut searching) && idle.end_search() {
                     self.call();
                 }
-                // SAFETY: taken out of a queue just now.
-                unsafe { self.run(job) };
+                // SAFETY: taken out of a queue just now, and this is the bottom of the thread's stack.
+                unsafe { self.run_stolen(job) };
                 if idle.census().free() < 0 && idle.yield_slot() {
                     self.seat.lie_down();
                     if !self.sleep() {
@@ -364,10 +424,15 @@ impl<'a> Worker<'a> {
             return None;
         }
         let job = rob(self);
-        if job.is_none() && self.hall.settings.waiting == Waiting::Greedy {
-            return self.find().or_else(|| self.steal());
+        if job.is_some() || self.hall.settings.waiting != Waiting::Greedy {
+            return job;
         }
-        job
+        let job = self.find().or_else(|| self.steal())?;
+        // Nothing more than one job at a time above open frames.
+        for other in self.seat.owner.loot.take() {
+            self.push_public(other);
+        }
+        Some(job)
     }
 
     /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
@@ -459,10 +524,12 @@ fn pause(round: u32) {
 pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
     move |worker| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let deque = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
-        // SAFETY: null, or the deque of a seat of our mill, and those live as long as it.
-        let found = unsafe { deque.cast::<Split>().as_ref() }?.rob(job.as_ptr().cast())?;
-        worker.seat.stats.stole(Tier::Smt);
+        let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
+        // SAFETY: null, or a seat of our mill, and those live as long as it.
+        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
+        let found = victim.deque.rob(job.as_ptr().cast())?;
+        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
+        worker.seat.stats.stole(tier);
         Some(found)
     }
 }
