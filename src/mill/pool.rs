@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "hands a job on this stack to a worker and waits for it here")]
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -189,10 +190,7 @@ impl MillBuilder {
 
     /// Called with the payload when a detached job panics, on the thread that ran it. The panic hook has
     /// printed its message before. A panic in the handler goes no further.
-    pub fn panic_handler(
-        mut self,
-        handler: impl Fn(Box<dyn std::any::Any + Send>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn panic_handler(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
         self.settings.panic_handler = Some(Box::new(handler));
         self
     }
@@ -242,9 +240,13 @@ impl MillBuilder {
             handles: prim::Mutex::new(Vec::new()),
             resizing: prim::Mutex::new(()),
             ending: prim::Mutex::new(()),
+            keeper: OnceLock::new(),
             generation: fork::generation(),
         });
         let mill = Mill(Arc::new(Keeper(Arc::clone(&hall))));
+        let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&mill.0) as _;
+        hall.keeper.get_or_init(|| Arc::downgrade(&keeper));
+        drop(keeper);
         hall.start_workers(workers)?;
         register(&hall);
         Ok(mill)
@@ -327,6 +329,22 @@ impl Mill {
             Err(BuildError::GlobalExists) => Self::global(),
             Err(error) => panic!("the default mill cannot start: {error}"),
         }
+    }
+
+    /// The mill whose job the caller is. `None` outside of any mill, and in one whose last handle has gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mill = gristmill::Mill::builder().workers(1).name("rye").build()?;
+    /// assert_eq!(mill.install(|| gristmill::Mill::current().unwrap().name().to_owned()), "rye");
+    /// assert!(gristmill::Mill::current().is_none());
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn current() -> Option<Mill> {
+        let keeper = Worker::current()?.hall.keeper.get()?.upgrade()?;
+        keeper.downcast().ok().map(Mill)
     }
 
     /// The number of workers.

@@ -403,9 +403,16 @@ impl<'a> Worker<'a> {
         if self.hall.work_visible() {
             self.call();
         }
+        // A visitor from another mill sleeps there as well.
+        if let Some(outer) = self.seat.owner.outer.get() {
+            (outer.leave)(outer.data);
+        }
     }
 
     fn take_slot(&self) {
+        if let Some(outer) = self.seat.owner.outer.get() {
+            (outer.back)(outer.data);
+        }
         self.hall.idle.take_slot();
     }
 
@@ -662,30 +669,38 @@ impl Hall {
                 unsafe { &*Arc::as_ptr(&seat) }
             }
         };
-        struct Leave<'a>(&'a Hall, &'a Seat, Option<Help>, Option<Sitting>);
+        struct Leave<'a> {
+            hall: &'a Hall,
+            seat: &'a Seat,
+            outer: Option<Help>,
+            sitting: Option<Sitting>,
+        }
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.3 = None;
-                help::replace(self.2);
-                let seat = ptr::from_ref(self.1).cast_mut();
-                // ORDERING(visitor): Release; pairs with the Acquire in `visit`.
-                let swapped = self.0.visitor.compare_exchange(
+                self.sitting = None;
+                help::replace(self.outer);
+                self.seat.owner.token.set(ptr::null());
+                let seat = ptr::from_ref(self.seat).cast_mut();
+                // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
+                let swapped = self.hall.visitor.compare_exchange(
                     ptr::null_mut(),
                     seat,
                     Ordering::Release,
                     Ordering::Relaxed,
                 );
                 if swapped.is_err() {
-                    self.1.stand_up();
+                    self.seat.stand_up();
                 }
-                self.0.say_goodbye();
+                self.hall.say_goodbye();
             }
         }
         seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
         seat.owner.token.set(token);
-        let help = help::replace(Some(Worker::on(seat).help()));
+        let outer = help::replace(Some(Worker::on(seat).help()));
+        seat.owner.outer.set(outer);
         // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.
-        let _leave = Leave(self, seat, help, Some(unsafe { Sitting::on(seat) }));
+        let sitting = Some(unsafe { Sitting::on(seat) });
+        let _leave = Leave { hall: self, seat, outer, sitting };
         f()
     }
 
