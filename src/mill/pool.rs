@@ -551,7 +551,11 @@ impl Hall {
         let job = StackJob::new(f);
         // SAFETY: nobody has seen the job.
         unsafe { job.job_ref().stamp(job.job_ref().as_ptr().cast(), token) };
-        self.hand_in(self.own_node(), Priority::Normal, || job.job_ref())?;
+        if let Err(closed) = self.hand_in(self.own_node(), Priority::Normal, || job.job_ref()) {
+            // SAFETY: it was not handed in, so nobody else has it.
+            drop(unsafe { job.take() });
+            return Err(closed);
+        }
         // SAFETY: stamped above.
         let latch = unsafe { job.header().latch() };
         for round in 0..PATIENCE {
