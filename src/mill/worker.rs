@@ -680,6 +680,8 @@ impl Hall {
                 self.sitting = None;
                 help::replace(self.outer);
                 self.seat.owner.token.set(ptr::null());
+                // The next one on this seat may be a worker thread.
+                self.seat.owner.outer.set(None);
                 let seat = ptr::from_ref(self.seat).cast_mut();
                 // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
                 let swapped = self.hall.visitor.compare_exchange(
@@ -714,6 +716,11 @@ impl Hall {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;
         }
+        // A worker of another mill sleeps here: what ends may need a worker there.
+        help::asleep(|| self.wait_for_all());
+    }
+
+    fn wait_for_all(&self) {
         let _one_at_a_time = lock(&self.ending);
         let parker = Parker::current();
         self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);
