@@ -125,7 +125,7 @@ where
     RB: Send,
 {
     let ra = Held::new(ra);
-    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    let worker = Worker::seated();
     if take_back(worker.seat, b.job_ref(), direct) {
         // SAFETY: we popped it, so nobody else has it.
         let rb = unsafe { b.take() }();
@@ -161,7 +161,7 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    let worker = Worker::seated();
     let private = !direct && worker.seat.deque.pop();
     if private || take_back(worker.seat, b.job_ref(), direct) {
         // SAFETY: taken back, so nobody else has it.

@@ -606,7 +606,7 @@ impl Hall {
         let token = cancel::current();
         let token_ptr = token.as_ref().map_or(std::ptr::null(), CancelToken::as_ptr);
         let closure = move || {
-            let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+            let worker = Worker::seated();
             if token.as_ref().is_some_and(CancelToken::is_cancelled) {
                 return unwind::drop_quietly(job);
             }

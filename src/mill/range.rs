@@ -103,7 +103,7 @@ where
     I: Fn() -> A + Sync,
     S: Fn(A, Range<usize>) -> A + Sync,
 {
-    let Some(worker) = Worker::current() else { unreachable!("loops run on workers and visitors") };
+    let worker = Worker::seated();
     // Both ends must fit into one word: very long loops go by units of several items.
     let unit = len.div_ceil(1 << 31).max(1);
     let units = len.div_ceil(unit);
@@ -212,7 +212,7 @@ where
     let part = unsafe { &*header.cast::<Part>() };
     // SAFETY: parts point to their loop, which has these types: `segments` pairs them.
     let shared = unsafe { &*part.owner.get().cast::<Loop<I, S, A>>() };
-    let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+    let worker = Worker::seated();
     // From here on the part's owner may invite again.
     // ORDERING(invitation): Release; pairs with the load in `invite`.
     part.out.store(false, Ordering::Release);

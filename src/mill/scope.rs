@@ -116,7 +116,7 @@ where
 }
 
 fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
-    let Some(worker) = Worker::current() else { unreachable!("a scope opens on a worker or visitor") };
+    let worker = Worker::seated();
     let scope = Scope {
         state: State {
             pending: AtomicUsize::new(1),
@@ -217,7 +217,7 @@ impl State {
 
     /// Runs a job of this scope and counts it off.
     fn run(&self, token: Option<CancelToken>, job: impl FnOnce()) {
-        let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+        let worker = Worker::seated();
         if token.as_ref().is_some_and(CancelToken::is_cancelled) {
             unwind::drop_quietly(job);
         } else if let Err(payload) = unwind::halt(|| self.innermost(worker, job)) {
@@ -254,6 +254,9 @@ impl State {
         if let (Some(worker), false) = (on_line, self.fifo) {
             return worker.push_public(job);
         }
+        // SAFETY: the hall outlives the scope, and we hold the scope.
+        let hall = unsafe { &*self.hall };
+        hall.assert_same_process();
         let queue = self.queue.get_or_init(|| Arc::new(Inbox::new()));
         queue.push(job);
         let queue = Arc::clone(queue);
@@ -267,8 +270,6 @@ impl State {
         // SAFETY: the ticket owns its part of the queue; jobs in the queue are counted, so while there is one
         // the scope is there.
         let ticket = unsafe { HeapJob::boxed(ticket, family, ptr::null()) };
-        // SAFETY: the hall outlives the scope, and we hold the scope.
-        let hall = unsafe { &*self.hall };
         match (on_line, worker) {
             (Some(worker), _) => worker.push_public(ticket),
             (None, Some(worker)) if ptr::eq(worker.hall, hall) => worker.push_loose(Priority::Normal, ticket),

@@ -54,6 +54,11 @@ impl<'a> Worker<'a> {
         seat::current().map(Worker::on)
     }
 
+    /// The calling thread's, where only threads that sit in a mill come by.
+    pub(crate) fn seated() -> Worker<'a> {
+        Worker::current().unwrap_or_else(|| lost())
+    }
+
     /// The worker on the calling thread's own seat.
     #[inline]
     pub(crate) fn on(seat: &'a Seat) -> Worker<'a> {
@@ -436,6 +441,15 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Only in a forked child does a thread lose its seat in the middle of a job.
+#[cold]
+fn lost() -> ! {
+    panic!(
+        "this process was forked in the middle of a job, so it has none of the mill's threads and cannot end \
+         the `join`, `scope` or loop around it: leave a forked child by `_exit` or `exec`"
+    )
+}
+
 /// Between two fruitless rounds.
 fn pause(round: u32) {
     if round < SPINS {
@@ -512,6 +526,9 @@ impl Hall {
 
     /// Starts a spare thread in the place of `instead`.
     fn hire(&self, instead: Option<&Seat>) -> bool {
+        if fork::generation() != self.generation {
+            return false;
+        }
         let seat = self.claim_seat(|| {
             self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
         });
