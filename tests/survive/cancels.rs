@@ -184,6 +184,32 @@ fn a_job_under_a_token_of_its_own_ends_alone() {
     ledger.settled(100);
 }
 
+/// Tokens that are cancelled all the time make the worker look, and miss nothing.
+#[test]
+fn cancelling_is_seen_among_other_cancelling() {
+    let _watched = watch("cancelling_is_seen_among_other_cancelling");
+    let (mill, stop) = (closed_mill(1), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                CancelToken::new().cancel();
+            }
+        });
+        for round in 0..50 {
+            let (token, ledger) = (CancelToken::new(), Ledger::default());
+            let ended = std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    until(|| ledger.ran() > round);
+                    token.cancel();
+                });
+                mill.install(|| token.run(|| endless(&ledger, 60)))
+            });
+            assert_eq!(ended, Err(Cancelled));
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+}
+
 #[test]
 fn panics_come_before_cancelling() {
     let _watched = watch("panics_come_before_cancelling");

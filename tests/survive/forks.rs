@@ -162,6 +162,8 @@ fn a_child_builds_its_own_mill() {
         let works = || {
             for mill in [mill(2), closed_mill(2)] {
                 assert_eq!(mill.install(|| join(|| 1, || 2)), (1, 2));
+                // Long enough that a caller who only waits goes to sleep.
+                mill.install(|| std::thread::sleep(std::time::Duration::from_millis(20)));
             }
         };
         assert_eq!(in_fork(works), "none");
