@@ -77,7 +77,8 @@ where
     };
     let token = worker.seat.owner.token.get();
     if cancel::must_unwind(token) {
-        unwind::drop_quietly((a, b));
+        unwind::drop_quietly(a);
+        unwind::drop_quietly(b);
         cancel::unwind_now();
     }
     let b = StackJob::new(b);

@@ -139,11 +139,11 @@ where
     let mut segments = shared.segments.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let panic = shared.panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(payload) = panic {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         unwind::resume(payload);
     }
     if shared.stop.load(Ordering::Relaxed) && cancel::must_unwind(shared.token) {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         cancel::unwind_now();
     }
     segments.sort_unstable_by_key(|segment| segment.range.start);

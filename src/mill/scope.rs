@@ -21,7 +21,7 @@ use crate::mill::job::{HeapJob, JobRef};
 use crate::mill::latch::Latch;
 use crate::mill::pool;
 use crate::mill::worker::{Worker, rob_family};
-use crate::prim::atomic::{AtomicUsize, Ordering};
+use crate::prim::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::sync::parker::{Parker, Unparker};
 use crate::unwind::{self, Payload};
@@ -38,6 +38,8 @@ struct State {
     pending: AtomicUsize,
     done: Latch,
     panic: Mutex<Option<Payload>>,
+    /// A job was cancelled: dropped, or left before its end.
+    cut: AtomicBool,
     hall: *const Hall,
     waiter: Unparker,
     fifo: bool,
@@ -71,7 +73,8 @@ unsafe impl Send for State {}
 ///
 /// # Panics
 ///
-/// With the panic of `body`, or else with the first panic of a job, once all jobs are over.
+/// With the panic of `body`, or else with the first panic of a job, once all jobs are over. Under a cancelled
+/// [token](crate::CancelToken) that cost it a job the call unwinds to the token's `run`.
 ///
 /// # Memory ordering
 ///
@@ -122,6 +125,7 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
             pending: AtomicUsize::new(1),
             done: Latch::new(),
             panic: Mutex::new(None),
+            cut: AtomicBool::new(false),
             hall: worker.hall,
             waiter: Parker::current(),
             fifo,
@@ -142,7 +146,14 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
             unwind::drop_quietly(value);
             unwind::resume(payload)
         }
-        (Ok(value), None) => value,
+        (Ok(value), None) => {
+            // Jobs may have had a token of their own; but if ours is cancelled too, this is not the whole result.
+            if scope.state.cut.load(Ordering::Relaxed) && cancel::must_unwind(worker.seat.owner.token.get()) {
+                unwind::drop_quietly(value);
+                cancel::unwind_now();
+            }
+            value
+        }
     }
 }
 
@@ -219,9 +230,14 @@ impl State {
     fn run(&self, token: Option<CancelToken>, job: impl FnOnce()) {
         let worker = Worker::seated();
         if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.cut.store(true, Ordering::Relaxed);
             unwind::drop_quietly(job);
         } else if let Err(payload) = unwind::halt(|| self.innermost(worker, job)) {
-            self.keep(payload);
+            if cancel::is_unwinding(&payload) {
+                self.cut.store(true, Ordering::Relaxed);
+            } else {
+                self.keep(payload);
+            }
         }
         drop(token);
         self.count_off();
