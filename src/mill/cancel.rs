@@ -13,7 +13,7 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -104,6 +104,8 @@ impl CancelToken {
         // ORDERING(cancel): Release; pairs with the load in `Inner::is_cancelled`.
         if !self.0.cancelled.swap(true, Ordering::Release) {
             if let Some(poke) = POKE.get() {
+                // ORDERING(poke): see `join_slowly`.
+                fence(Ordering::SeqCst);
                 poke();
             }
         }
@@ -258,7 +260,7 @@ impl Under {
             Some(worker) => {
                 // Private jobs have no token of their own yet: they get the one that they were pushed under.
                 worker.expose_all();
-                worker.seat.owner.token.replace(token)
+                worker.set_token(token)
             }
             None => OUTSIDE.replace(token),
         }

@@ -85,6 +85,12 @@ where
     let private = worker.seat.deque.push_slowly(b.job_ref());
     if private {
         worker.feed();
+        // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
+        // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
+        // marked hungry after all and look on the next push.
+        if cancel::is_cancelled(token) {
+            worker.seat.deque.mark_hungry();
+        }
     } else {
         worker.expose_all();
         // SAFETY: `b` lies in this frame, and nobody has seen it.

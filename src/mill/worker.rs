@@ -153,11 +153,22 @@ impl<'a> Worker<'a> {
     pub(crate) unsafe fn run_here(&self, job: JobRef) {
         // SAFETY: jobs in queues are stamped.
         let (_, token) = unsafe { job.stamped() };
-        let before = self.seat.owner.token.replace(token);
+        let before = self.set_token(token);
         // SAFETY: ours, says the caller. Jobs do not unwind.
         unsafe { job.run() };
-        self.seat.owner.token.set(before);
+        self.set_token(before);
         self.seat.stats.ran();
+    }
+
+    /// From now on this thread works under `token`; returns the one before.
+    pub(crate) fn set_token(&self, token: *const ()) -> *const () {
+        let before = self.seat.owner.token.replace(token);
+        if !ptr::eq(before, token) {
+            // Cancelling marks all deques, so that the next push looks at its token; but this one may have looked
+            // under the other token since.
+            self.seat.deque.mark_hungry();
+        }
+        before
     }
 
     fn read_mail(&self) -> bool {
