@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 use crate::locality::{self, Place};
-use crate::mill::cancel::{self, CancelToken};
+use crate::mill::cancel;
 use crate::mill::hall::{Hall, Settings, Waiting};
 use crate::mill::idle::Idle;
 use crate::mill::injector::{Bands, Priority};
-use crate::mill::job::{HeapJob, JobRef, StackJob};
+use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
 use crate::mill::roster::Roster;
 use crate::mill::seat;
 use crate::mill::stats::MillStats;
@@ -550,14 +550,14 @@ impl Hall {
         }
         let job = StackJob::new(f);
         // SAFETY: nobody has seen the job.
-        unsafe { job.job_ref().stamp(job.job_ref().as_ptr().cast(), token) };
+        unsafe { job.job_ref().stamp_waited(token) };
         if let Err(closed) = self.hand_in(self.own_node(), Priority::Normal, || job.job_ref()) {
             // SAFETY: it was not handed in, so nobody else has it.
             drop(unsafe { job.take() });
             return Err(closed);
         }
         // SAFETY: stamped above.
-        let latch = unsafe { job.header().latch() };
+        let latch = unsafe { job.waited().latch() };
         for round in 0..PATIENCE {
             if latch.probe() {
                 break;
@@ -603,11 +603,11 @@ impl Hall {
     where
         F: FnOnce() + Send + 'static,
     {
-        let token = cancel::current();
-        let token_ptr = token.as_ref().map_or(std::ptr::null(), CancelToken::as_ptr);
-        let closure = move || {
+        let closure = move |stamp: Stamp| {
             let worker = Worker::seated();
-            if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            // SAFETY: retained below, for this job.
+            let token = unsafe { cancel::release(stamp.token) };
+            if token.is_some_and(|token| token.is_cancelled()) {
                 return unwind::drop_quietly(job);
             }
             match unwind::halt(job) {
@@ -615,8 +615,11 @@ impl Hall {
                 result => worker.hall.report(result),
             }
         };
-        // SAFETY: the closure is `'static`, and holds the token.
-        let make = || unsafe { HeapJob::boxed(closure, std::ptr::null(), token_ptr) };
+        let make = || {
+            let stamp = Stamp { family: std::ptr::null(), token: cancel::retain() };
+            // SAFETY: the closure is `'static`, and the token is retained until it has run.
+            unsafe { HeapJob::boxed(closure, stamp) }
+        };
         match Worker::current() {
             Some(worker) if self.is_current() && node.is_none() => {
                 worker.push_loose(priority, make());

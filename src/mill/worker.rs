@@ -15,7 +15,7 @@ use crate::mill::deque::{Split, Steal};
 use crate::mill::hall::{Hall, ThreadHandler, Waiting};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
-use crate::mill::job::JobRef;
+use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
@@ -68,12 +68,12 @@ impl<'a> Worker<'a> {
 
     // Publishing.
 
-    fn stamp(&self) -> impl Fn(JobRef, *const ()) + use<> {
+    fn stamp(&self) -> impl Fn(JobRef) + use<> {
         let token = self.seat.owner.token.get();
-        move |job, family| {
+        move |job| {
             // SAFETY: a private job is alive and only its owner, this thread, has seen it. It was pushed under
             // this token: whatever changes the token exposes all private jobs first.
-            unsafe { job.stamp(family, token) };
+            unsafe { job.stamp_waited(token) };
         }
     }
 
@@ -128,13 +128,10 @@ impl<'a> Worker<'a> {
         let (deque, owner) = (&self.seat.deque, &self.seat.owner);
         self.expose_all();
         // SAFETY: jobs in queues are stamped.
-        let (family, _) = unsafe { job.stamped() };
-        let above = deque.enter(family);
+        let above = deque.enter(unsafe { job.stamped() }.family);
         let scope = owner.scope.replace(ptr::null());
-        if !family.is_null() {
-            // SAFETY: stamped, and not run yet.
-            unsafe { job.set_runner(ptr::from_ref(deque).cast()) };
-        }
+        // SAFETY: stamped, and not run yet.
+        unsafe { job.started(ptr::from_ref(deque).cast()) };
         let mut next = Some(job);
         while let Some(job) = next {
             // SAFETY: taken out of a queue, by the caller or just now.
@@ -152,8 +149,7 @@ impl<'a> Worker<'a> {
     /// As [`run`](Self::run).
     pub(crate) unsafe fn run_here(&self, job: JobRef) {
         // SAFETY: jobs in queues are stamped.
-        let (_, token) = unsafe { job.stamped() };
-        let before = self.set_token(token);
+        let before = self.set_token(unsafe { job.stamped() }.token);
         // SAFETY: ours, says the caller. Jobs do not unwind.
         unsafe { job.run() };
         self.set_token(before);
@@ -275,7 +271,9 @@ impl<'a> Worker<'a> {
                 fork::leave_child();
             }
             self.read_mail();
-            let job = self.find().or_else(|| {
+            // A running thread has a look around before it says that it searches: as long as there is work for all,
+            // the census stays as it is.
+            let job = self.find().or_else(|| if searching { None } else { self.steal() }).or_else(|| {
                 searching = searching || idle.start_search(hall.most_searchers());
                 if searching { self.search() } else { None }
             });
@@ -476,7 +474,7 @@ fn pause(round: u32) {
 pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
     move |worker| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let deque = unsafe { (*job.as_ptr()).runner() };
+        let deque = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
         // SAFETY: null, or the deque of a seat of our mill, and those live as long as it.
         let found = unsafe { deque.cast::<Split>().as_ref() }?.rob(job.as_ptr().cast())?;
         worker.seat.stats.stole(Tier::Smt);
