@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use crate::mill::seat;
 use crate::mill::worker::Worker;
+use crate::sys::fork;
 use crate::unwind;
 
 /// Makes every worker of every mill look at its token.
@@ -296,7 +297,8 @@ struct Clock {
 #[derive(Default)]
 struct Alarms {
     heap: BinaryHeap<Reverse<Alarm>>,
-    running: bool,
+    /// The process, counted by forks, in which a thread looks after them.
+    running: Option<u32>,
 }
 
 struct Alarm {
@@ -337,13 +339,13 @@ impl Clock {
     fn set(&'static self, at: Instant, token: &CancelToken) {
         let mut alarms = self.lock();
         alarms.heap.push(Reverse(Alarm { at, token: Arc::downgrade(&token.0) }));
-        if alarms.running {
+        if alarms.running == Some(fork::generation()) {
             self.changed.notify_one();
             return;
         }
         let clock = std::thread::Builder::new().name("gm-clock".into()).stack_size(64 * 1024);
         match clock.spawn(|| self.run()) {
-            Ok(_) => alarms.running = true,
+            Ok(_) => alarms.running = Some(fork::generation()),
             // Without a clock nobody would ever notice the deadline: it counts as over.
             Err(_) => {
                 drop(alarms);
@@ -360,7 +362,7 @@ impl Clock {
                 alarms.heap.pop();
             }
             let Some(Reverse(next)) = alarms.heap.peek() else {
-                alarms.running = false;
+                alarms.running = None;
                 return;
             };
             let left = next.at.saturating_duration_since(Instant::now());
