@@ -159,7 +159,11 @@ fn a_child_builds_its_own_mill() {
     let _watched = watch("a_child_builds_its_own_mill");
     alone("forks::a_child_builds_its_own_mill", || {
         let outer = closed_mill(1);
+        let soon = || std::time::Instant::now() + std::time::Duration::from_millis(5);
+        let before = gristmill::CancelToken::new().with_deadline(soon());
         let works = || {
+            let token = gristmill::CancelToken::new().with_deadline(soon());
+            crate::suite::until(|| token.is_cancelled());
             for mill in [mill(2), closed_mill(2)] {
                 assert_eq!(mill.install(|| join(|| 1, || 2)), (1, 2));
                 // Long enough that a caller who only waits goes to sleep.
@@ -174,5 +178,6 @@ fn a_child_builds_its_own_mill() {
             in_fork(works)
         });
         assert_eq!(said, "none");
+        crate::suite::until(|| before.is_cancelled());
     });
 }
