@@ -106,7 +106,7 @@ where
     I: Fn() -> A + Sync,
     S: Fn(A, Range<usize>) -> A + Sync,
 {
-    let Some(worker) = Worker::current() else { unreachable!("loops run on workers and visitors") };
+    let worker = Worker::seated();
     // Both ends must fit into one word: very long loops go by units of several items.
     let unit = len.div_ceil(1 << 31).max(1);
     let units = len.div_ceil(unit);
@@ -142,11 +142,11 @@ where
     let mut segments = shared.segments.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let panic = shared.panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(payload) = panic {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         unwind::resume(payload);
     }
     if shared.stop.load(Ordering::Relaxed) && cancel::must_unwind(shared.token) {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         cancel::unwind_now();
     }
     segments.sort_unstable_by_key(|segment| segment.range.start);
@@ -215,7 +215,7 @@ where
     let part = unsafe { &*header.cast::<Part>() };
     // SAFETY: parts point to their loop, which has these types: `segments` pairs them.
     let shared = unsafe { &*part.owner.get().cast::<Loop<I, S, A>>() };
-    let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+    let worker = Worker::seated();
     // From here on the part's owner may invite again.
     // ORDERING(invitation): Release; pairs with the load in `invite`.
     part.out.store(false, Ordering::Release);

@@ -16,7 +16,7 @@ use crate::mill::job::JobRef;
 use crate::mill::stats::Page;
 use crate::prim::{Mutex, Padded, lock};
 use crate::rng::Rng;
-use crate::sync::help::Help;
+use crate::sync::help::{self, Help};
 use crate::sync::parker::{Parker, Unparker};
 
 /// What only the seat's owner touches.
@@ -267,7 +267,8 @@ impl Drop for Sitting {
     }
 }
 
-/// Forgets the seat: the calling thread is the only one in a forked child.
+/// Forgets the seat, and how to hand its slot over: the calling thread is the only one in a forked child.
 pub(crate) fn forget() {
     DEQUE.set(&raw const NOWHERE);
+    help::replace(None);
 }

@@ -56,6 +56,11 @@ impl<'a> Worker<'a> {
         seat::current().map(Worker::on)
     }
 
+    /// The calling thread's, where only threads that sit in a mill come by.
+    pub(crate) fn seated() -> Worker<'a> {
+        Worker::current().unwrap_or_else(|| lost())
+    }
+
     /// The worker on the calling thread's own seat.
     #[inline]
     pub(crate) fn on(seat: &'a Seat) -> Worker<'a> {
@@ -156,11 +161,22 @@ impl<'a> Worker<'a> {
     /// As [`run`](Self::run).
     pub(crate) unsafe fn run_here(&self, job: JobRef) {
         // SAFETY: jobs in queues are stamped.
-        let before = self.seat.owner.token.replace(unsafe { job.stamped() }.token);
+        let before = self.set_token(unsafe { job.stamped() }.token);
         // SAFETY: ours, says the caller. Jobs do not unwind.
         unsafe { job.run() };
-        self.seat.owner.token.set(before);
+        self.set_token(before);
         self.seat.stats.ran();
+    }
+
+    /// From now on this thread works under `token`; returns the one before.
+    pub(crate) fn set_token(&self, token: *const ()) -> *const () {
+        let before = self.seat.owner.token.replace(token);
+        if !ptr::eq(before, token) {
+            // Cancelling marks all deques, so that the next push looks at its token; but this one may have looked
+            // under the other token since.
+            self.seat.deque.mark_hungry();
+        }
+        before
     }
 
     fn read_mail(&self) -> bool {
@@ -509,6 +525,15 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Only in a forked child does a thread lose its seat in the middle of a job.
+#[cold]
+fn lost() -> ! {
+    panic!(
+        "this process was forked in the middle of a job, so it has none of the mill's threads and cannot end \
+         the `join`, `scope` or loop around it: leave a forked child by `_exit` or `exec`"
+    )
+}
+
 /// Between two fruitless rounds.
 fn pause(round: u32) {
     if round < SPINS {
@@ -588,6 +613,9 @@ impl Hall {
 
     /// Starts a spare thread in the place of `instead`.
     fn hire(&self, instead: Option<&Seat>) -> bool {
+        if fork::generation() != self.generation {
+            return false;
+        }
         let seat = self.claim_seat(|| {
             self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
         });
@@ -756,6 +784,8 @@ impl Hall {
                 self.sitting = None;
                 help::replace(self.outer);
                 self.seat.owner.token.set(ptr::null());
+                // The next one on this seat may be a worker thread.
+                self.seat.owner.outer.set(None);
                 let seat = ptr::from_ref(self.seat).cast_mut();
                 // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
                 let swapped = self.hall.visitor.compare_exchange(
@@ -790,6 +820,11 @@ impl Hall {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;
         }
+        // A worker of another mill sleeps here: what ends may need a worker there.
+        help::asleep(|| self.wait_for_all());
+    }
+
+    fn wait_for_all(&self) {
         let _one_at_a_time = lock(&self.ending);
         let parker = Parker::current();
         self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);
