@@ -13,6 +13,7 @@ pub(crate) mod pool;
 mod roster;
 pub(crate) mod scope;
 mod seat;
+pub(crate) mod sort;
 pub(crate) mod spawn;
 pub(crate) mod stats;
 mod worker;
