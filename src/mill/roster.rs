@@ -40,24 +40,23 @@ impl Roster {
         look(unsafe { crowd.deref() })
     }
 
-    /// Adds a seat at each of `places`; the new seats are empty.
+    /// Adds a seat at `place`, which the caller has claimed.
     #[allow(unsafe_code, reason = "frees the snapshot that it replaces, when nobody reads it any more")]
-    pub(crate) fn add(&self, topology: &Topology, places: &[Place], wanted: usize) -> Vec<Arc<Seat>> {
+    pub(crate) fn add(&self, topology: &Topology, place: Place, wanted: usize) -> Arc<Seat> {
         let _changing = lock(&self.changing);
-        let (mut seats, mut all) = self.read(|crowd| (crowd.seats.clone(), crowd.places.clone()));
-        let first = seats.len();
-        for place in places {
-            seats.push(Arc::new(Seat::new(seats.len(), place.node(), wanted)));
-            all.push(place.clone());
-        }
-        let added = seats[first..].to_vec();
-        let order = VictimOrder::new(topology, &all);
+        let (mut seats, mut places) = self.read(|crowd| (crowd.seats.clone(), crowd.places.clone()));
+        let seat = Arc::new(Seat::new(seats.len(), place.node(), wanted));
+        let claimed = seat.claim();
+        debug_assert!(claimed, "nobody else has seen it");
+        seats.push(Arc::clone(&seat));
+        places.push(place);
+        let order = VictimOrder::new(topology, &places);
         let guard = epoch::pin();
         // ORDERING(roster): AcqRel; Release pairs with the load in `read`.
-        let old = self.crowd.swap(Owned::new(Crowd { seats, places: all, order }), Ordering::AcqRel, &guard);
+        let old = self.crowd.swap(Owned::new(Crowd { seats, places, order }), Ordering::AcqRel, &guard);
         // SAFETY: `old` is out of the roster now, and was put there by an `Owned`.
         unsafe { guard.defer_destroy(old) };
-        added
+        seat
     }
 }
 
