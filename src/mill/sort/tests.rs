@@ -269,33 +269,48 @@ fn a_cancelled_sort_loses_nothing() {
     }
 }
 
+/// `Send`, not `Sync`: if two threads saw one at a time, or an old copy came back, an update would be lost.
+struct Shy {
+    key: usize,
+    seen: Cell<usize>,
+}
+
+/// Sorts with both functions; the comparator panics at call `fatal`. All that it has seen must be noted.
+fn all_looks_are_noted(keys: &[usize], fatal: usize) {
+    for stable in [true, false] {
+        let mut v: Vec<Shy> = keys.iter().map(|&key| Shy { key, seen: Cell::new(0) }).collect();
+        let (calls, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let compare = |a: &Shy, b: &Shy| {
+            if calls.fetch_add(1, Relaxed) == fatal {
+                resume_unwind(Box::new("comparator"));
+            }
+            looks.fetch_add(2, Relaxed);
+            a.seen.set(a.seen.get() + 1);
+            b.seen.set(b.seen.get() + 1);
+            a.key.cmp(&b.key)
+        };
+        let sorted = catch_unwind(AssertUnwindSafe(|| {
+            if stable { par_sort_by(&mut v, compare) } else { par_sort_unstable_by(&mut v, compare) }
+        }));
+        assert_eq!(sorted.is_err(), calls.into_inner() > fatal);
+        assert!(sorted.is_err() || v.is_sorted_by_key(|x| x.key));
+        assert_eq!(v.iter().map(|x| x.seen.get()).sum::<usize>(), looks.into_inner(), "stable: {stable}");
+    }
+}
+
 #[test]
 fn no_two_threads_see_an_element_at_a_time() {
-    /// `Send`, not `Sync`: a lost update would show.
-    struct Shy {
-        key: usize,
-        seen: Cell<usize>,
-    }
-    for mill in &*MILLS {
-        for (number, keys) in patterns(5_000).into_iter().enumerate() {
-            for stable in [true, false] {
-                let mut v: Vec<Shy> = keys.iter().map(|&key| Shy { key, seen: Cell::new(0) }).collect();
-                let calls = AtomicUsize::new(0);
-                let compare = |a: &Shy, b: &Shy| {
-                    calls.fetch_add(2, Relaxed);
-                    a.seen.set(a.seen.get() + 1);
-                    b.seen.set(b.seen.get() + 1);
-                    a.key.cmp(&b.key)
-                };
-                mill.install(|| {
-                    if stable { par_sort_by(&mut v, compare) } else { par_sort_unstable_by(&mut v, compare) }
-                });
-                let calls = calls.into_inner();
-                assert!(v.is_sorted_by_key(|x| x.key));
-                assert_eq!(v.iter().map(|x| x.seen.get()).sum::<usize>(), calls, "pattern {number}");
-            }
+    on_each_mill(|| patterns(5_000).iter().for_each(|keys| all_looks_are_noted(keys, usize::MAX)));
+}
+
+#[test]
+fn after_a_panic_no_old_copy_comes_back() {
+    let n = 1_500;
+    on_each_mill(|| {
+        for (number, keys) in patterns(n).iter().enumerate() {
+            (0..12).for_each(|round| all_looks_are_noted(keys, scramble(number * 100 + round) % (n * 12)));
         }
-    }
+    });
 }
 
 #[test]
