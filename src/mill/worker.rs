@@ -314,11 +314,13 @@ impl<'a> Worker<'a> {
             self.seat.deque.push_public(sibling);
         }
         self.seat.owner.loot.set(loot);
-        self.call();
-        for job in [stranger, Some(job)].into_iter().flatten() {
-            // SAFETY: both are ours alone.
-            unsafe { self.run(job) };
+        // The stranger waits where everybody sees it: it must not be hidden behind a long job.
+        if let Some(stranger) = stranger {
+            self.seat.loose().own.push(stranger);
         }
+        self.call();
+        // SAFETY: it is ours alone.
+        unsafe { self.run(job) };
         while let Some(sibling) = self.seat.deque.pop_public() {
             // SAFETY: popped just now.
             unsafe { self.run_here(sibling) };
