@@ -242,10 +242,9 @@ fn round(seed: u64, fixed: Option<usize>) {
                 }
             });
         }
-        for caller in callers {
-            caller.join().unwrap();
-        }
+        let ended: Vec<_> = callers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         over.store(true, Ordering::SeqCst);
+        ended.into_iter().for_each(|ended| ended.unwrap());
     });
     if mix(seed ^ 22) % 4 == 0 {
         std::thread::scope(|threads| {

@@ -79,7 +79,8 @@ impl Idle {
         // word first and looks for jobs after its own fence. One of us sees the other.
         fence(Ordering::SeqCst);
         let census = self.census();
-        census.searching() == 0 && (census.sleeping() > 0 || census.free() > 0)
+        // Without a free slot it is still due once: to leave the mark for whoever frees one.
+        census.searching() == 0 && (census.free() > 0 || !census.refused())
     }
 
     /// A job was made public, and a call [is due](Self::is_call_due): whom to call.
@@ -88,14 +89,18 @@ impl Idle {
     pub(crate) fn call(&self, grow: bool) -> Call {
         loop {
             let census = self.census();
-            if census.searching() > 0 || (census.sleeping() == 0 && !(grow && census.free() > 0)) {
+            if census.searching() > 0 {
                 return Call::Nobody;
             }
             if census.free() <= 0 {
+                // Also when nobody sleeps: whoever frees the slot may start a thread.
                 if census.refused() || self.swap(census, census.0 | REFUSED) {
                     return Call::Nobody;
                 }
                 continue;
+            }
+            if census.sleeping() == 0 && !grow {
+                return Call::Nobody;
             }
             if self.swap(census, census.0 + SEARCHING - FREE) {
                 return if census.sleeping() > 0 { Call::Sleeper } else { Call::Newcomer };
@@ -220,6 +225,20 @@ mod tests {
         idle.add_slots(5);
         assert_eq!(idle.census().free(), 1);
         assert!(!idle.yield_slot());
+    }
+
+    #[test]
+    fn a_visitor_hears_of_work_that_came_while_nobody_slept() {
+        let idle = Idle::new(1);
+        assert!(idle.end_search());
+        idle.release_slot();
+        assert!(idle.try_take_slot(), "the only worker blocks, and a visitor comes");
+        assert!(idle.is_call_due());
+        assert_eq!(idle.call(true), Call::Nobody, "no slot is free");
+        assert!(!idle.is_call_due(), "the mark stands");
+        assert!(idle.return_slot(), "and the visitor is told when it leaves");
+        assert!(idle.is_call_due());
+        assert_eq!(idle.call(true), Call::Newcomer);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc};
 
 use crate::locality::{self, Place};
-use crate::mill::cancel;
+use crate::mill::cancel::{self, CancelToken};
 use crate::mill::hall::{Hall, Settings, Waiting};
 use crate::mill::idle::Idle;
 use crate::mill::injector::{Bands, Priority};
@@ -631,9 +631,9 @@ impl Hall {
     {
         let closure = move |stamp: Stamp| {
             let worker = Worker::seated();
-            // SAFETY: retained below, for this job.
+            // SAFETY: retained below, for this job. It lives until the job has run.
             let token = unsafe { cancel::release(stamp.token) };
-            if token.is_some_and(|token| token.is_cancelled()) {
+            if token.as_ref().is_some_and(CancelToken::is_cancelled) {
                 return unwind::drop_quietly(job);
             }
             match unwind::halt(job) {

@@ -190,10 +190,11 @@ impl<'a> Worker<'a> {
         true
     }
 
-    // Finding, for a thread without open frames.
+    // Finding. With `more`, some are taken along: only for a thread without open frames, which will get
+    // round to them.
 
     /// A job from near: our own loose ones, our node's inboxes.
-    fn find(&self) -> Option<JobRef> {
+    fn find(&self, more: bool) -> Option<JobRef> {
         let owner = &self.seat.owner;
         let inbox = &self.hall.inboxes[self.seat.node];
         if let Some(job) = inbox.take(Priority::High) {
@@ -208,15 +209,31 @@ impl<'a> Worker<'a> {
                 return Some(job);
             }
         }
-        loose
-            .and_then(|loose| loose.own.pop())
-            .or_else(|| if inbox.is_empty() { None } else { inbox.take_batch(&self.seat.loose().own) })
+        if let Some(job) = loose.and_then(|loose| loose.own.pop()) {
+            return Some(job);
+        }
+        if inbox.is_empty() {
+            None
+        } else if more {
+            let job = inbox.take_batch(&self.seat.loose().own);
+            self.batch_taken();
+            job
+        } else {
+            inbox.take(Priority::Normal)
+        }
+    }
+
+    /// While a batch goes from one queue to another nobody sees it: whoever looked just then may have gone to sleep.
+    fn batch_taken(&self) {
+        if !self.seat.loose().own.is_empty() {
+            self.call();
+        }
     }
 
     /// A job from anywhere, nearest first.
-    fn steal(&self) -> Option<JobRef> {
+    fn steal(&self, more: bool) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
-            let job = self.steal_from(crowd).or_else(|| self.take_from_inboxes());
+            let job = self.steal_from(crowd, more).or_else(|| self.take_from_inboxes());
             if job.is_none() {
                 self.seat.stats.failed();
             }
@@ -224,7 +241,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn steal_from(&self, crowd: &Crowd) -> Option<JobRef> {
+    fn steal_from(&self, crowd: &Crowd, more: bool) -> Option<JobRef> {
         for (tier, victims) in crowd.order.groups(self.seat.index) {
             let start = self.seat.owner.rng.below(victims.len());
             for &victim in victims[start..].iter().chain(&victims[..start]) {
@@ -233,11 +250,17 @@ impl<'a> Worker<'a> {
                 if !matches!(stolen, Steal::More(_)) {
                     victim.deque.mark_hungry();
                 }
-                if let Steal::More(job) = stolen {
+                if let (Steal::More(job), true) = (stolen, more) {
                     self.take_siblings(victim, job);
                 }
                 let job = stolen.job().or_else(|| {
-                    victim.loose_if_any().and_then(|loose| loose.thief.steal_batch(&self.seat.loose().own))
+                    let thief = &victim.loose_if_any()?.thief;
+                    if !more {
+                        return thief.steal().job();
+                    }
+                    let job = thief.steal_batch(&self.seat.loose().own)?;
+                    self.batch_taken();
+                    Some(job)
                 });
                 if job.is_some() {
                     self.seat.stats.stole(tier);
@@ -291,11 +314,13 @@ impl<'a> Worker<'a> {
             self.seat.deque.push_public(sibling);
         }
         self.seat.owner.loot.set(loot);
-        self.call();
-        for job in [stranger, Some(job)].into_iter().flatten() {
-            // SAFETY: both are ours alone.
-            unsafe { self.run(job) };
+        // The stranger waits where everybody sees it: it must not be hidden behind a long job.
+        if let Some(stranger) = stranger {
+            self.seat.loose().own.push(stranger);
         }
+        self.call();
+        // SAFETY: it is ours alone.
+        unsafe { self.run(job) };
         while let Some(sibling) = self.seat.deque.pop_public() {
             // SAFETY: popped just now.
             unsafe { self.run_here(sibling) };
@@ -317,7 +342,7 @@ impl<'a> Worker<'a> {
         let (start, patience) = (Instant::now(), owner.patience.get());
         let mut found = None;
         for round in 0..patience {
-            found = self.find().or_else(|| self.steal());
+            found = self.find(true).or_else(|| self.steal(true));
             if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
                 break;
             }
@@ -343,7 +368,8 @@ impl<'a> Worker<'a> {
             self.read_mail();
             // A running thread has a look around before it says that it searches: as long as there is work for all,
             // the census stays as it is.
-            let job = self.find().or_else(|| if searching { None } else { self.steal() }).or_else(|| {
+            let near = self.find(true).or_else(|| if searching { None } else { self.steal(true) });
+            let job = near.or_else(|| {
                 searching = searching || idle.start_search(hall.most_searchers());
                 if searching { self.search() } else { None }
             });
@@ -448,12 +474,7 @@ impl<'a> Worker<'a> {
         if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
             return job;
         }
-        let job = self.find().or_else(|| self.steal())?;
-        // Nothing more than one job at a time above open frames.
-        for other in self.seat.owner.loot.take() {
-            self.push_public(other);
-        }
-        Some(job)
+        self.find(false).or_else(|| self.steal(false))
     }
 
     /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's

@@ -131,3 +131,33 @@ fn jobs_that_one_spawned_job_leaves_behind_are_not_hidden_by_the_next() {
         wait.recv().unwrap();
     }
 }
+
+/// A thief that takes several jobs at once hides none of them behind another.
+#[test]
+fn what_a_thief_takes_along_can_start_elsewhere() {
+    let _watched = watch("what_a_thief_takes_along_can_start_elsewhere");
+    let mill = mill(4);
+    for jobs in [1, 2, 3, 8] {
+        for _ in 0..100 {
+            let (spawned, halves) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let (spawned, halves) = (&spawned, &halves);
+            let half = || {
+                tick(halves);
+                until(|| spawned.load(Ordering::SeqCst) == jobs);
+            };
+            let leaf = || {
+                while halves.load(Ordering::SeqCst) < 2 {
+                    yield_now();
+                }
+            };
+            mill.install(|| {
+                scope(|s| {
+                    for _ in 0..jobs {
+                        s.spawn(move |_| tick(spawned));
+                    }
+                    join(|| join(leaf, half), half);
+                });
+            });
+        }
+    }
+}

@@ -60,3 +60,29 @@ fn greedy_results_are_right_and_locks_are_not_held() {
         assert_eq!((sums.into_inner().unwrap(), count.into_inner()), (vec![144; 100], 100));
     }
 }
+
+/// What a greedy waiter picks up must not stay on its line, between the halves of its own joins.
+#[test]
+fn greedy_waiters_leave_nothing_among_open_joins() {
+    let _watched = watch("greedy_waiters_leave_nothing_among_open_joins");
+    fn tree(depth: u32, count: &AtomicUsize) {
+        if depth == 0 {
+            return tick(count);
+        }
+        join(
+            || tree(depth - 1, count),
+            || {
+                std::thread::yield_now();
+                tree(depth - 1, count);
+            },
+        );
+    }
+    for workers in [2, 3, 4] {
+        let (mill, count) = (greedy(workers), AtomicUsize::new(0));
+        for _ in 0..20 {
+            let nest = || scope(|s| (0..40).for_each(|_| s.spawn(|_| tree(4, &count))));
+            mill.install(|| join(nest, || join(nest, nest)));
+        }
+        assert_eq!(count.into_inner(), 20 * 3 * 40 * 16);
+    }
+}
