@@ -2,6 +2,7 @@
 //! wake-up is lost; nothing outside this file shifts or masks.
 
 use crate::prim::atomic::{AtomicU64, Ordering, fence};
+use crate::prim::fence_after_update;
 
 /// What the word says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl Idle {
     pub(crate) fn fall_asleep(&self, searching: bool) {
         let change = SLEEPING.wrapping_add(FREE).wrapping_sub(if searching { SEARCHING } else { 0 });
         self.word.fetch_add(change, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_after_update();
     }
 
     /// A sleeper saw work and wants to get up before anybody called it: books a slot and a searcher's place.
@@ -171,6 +172,7 @@ impl Idle {
     /// A running thread is about to sleep in a wait and gives up its slot.
     pub(crate) fn release_slot(&self) {
         let _ = self.update(|census| Some((census.0 + FREE) & !REFUSED));
+        fence_after_update();
     }
 
     /// A thread woke from a wait and runs again, if need be on a slot too many.
@@ -186,7 +188,9 @@ impl Idle {
     /// A visitor leaves; true if somebody was refused for want of a slot, and the caller must
     /// [`call`](Self::call) if there is work.
     pub(crate) fn return_slot(&self) -> bool {
-        self.update(|census| Some((census.0 + FREE) & !REFUSED)).is_ok_and(Census::refused)
+        let before = self.update(|census| Some((census.0 + FREE) & !REFUSED));
+        fence_after_update();
+        before.is_ok_and(Census::refused)
     }
 
     /// A thread is about to be started: books a slot, if need be one too many, and a searcher's place.

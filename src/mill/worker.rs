@@ -6,7 +6,6 @@ use std::io;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,8 @@ use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
-use crate::prim::{lock, spin_loop, yield_now};
+use crate::prim::atomic::{Ordering, fence};
+use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
 use crate::sync::help::{self, Help};
 use crate::sync::parker::Parker;
 use crate::sys::{fork, stack};
@@ -27,15 +27,15 @@ use crate::topology::CpuSet;
 use crate::unwind;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
-pub(crate) const PATIENCE: u32 = 64;
+pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
 /// And if they never do.
-const IMPATIENCE: u32 = 2;
+const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
-const SPINS: u32 = 8;
+const SPINS: u32 = if cfg!(loom) { 0 } else { 8 };
 /// How many jobs of one scope a thief takes along with the first.
 const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
-const SPARE_STAYS: Duration = Duration::from_secs(1);
+const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
 /// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
 const STACK_MARGIN: usize = 96 * 1024;
 
@@ -361,7 +361,7 @@ impl<'a> Worker<'a> {
                     searching = true;
                 }
             } else if !self.seat.has_mail() {
-                if hall.is_closing() && hall.entering.load(Ordering::SeqCst) == 0 && !hall.work_visible() {
+                if hall.is_over() {
                     idle.leave(searching);
                     hall.threads.fetch_sub(1, Ordering::Relaxed);
                     return;
@@ -638,7 +638,7 @@ impl Hall {
         // The kernel keeps 15 bytes of a thread's name: the number must be among them.
         let (number, seat) = (seat.index.to_string(), Arc::clone(seat));
         let name: String = self.settings.name.chars().take(11usize.saturating_sub(number.len())).collect();
-        let mut builder = std::thread::Builder::new().name(format!("gm-{name}-{number}"));
+        let mut builder = Builder::new().name(format!("gm-{name}-{number}"));
         if let Some(size) = self.settings.stack_size {
             builder = builder.stack_size(size);
         }
@@ -649,7 +649,7 @@ impl Hall {
         match builder.spawn(move || hall.thread(&own, pinned)) {
             Ok(handle) => {
                 let mut handles = lock(&self.handles);
-                handles.retain(|handle| !handle.is_finished());
+                handles.retain(|handle| !is_finished(handle));
                 handles.push(handle);
                 Ok(())
             }
@@ -737,9 +737,10 @@ impl Hall {
         if !self.idle.try_take_slot() {
             return Err(f);
         }
-        // ORDERING(visitors): SeqCst on both sides. Either we see that the mill closes, or whoever ends it
+        // ORDERING(visitors): a fence on both sides. Either we see that the mill closes, or whoever ends it
         // sees us and waits.
         self.visitors.fetch_add(1, Ordering::SeqCst);
+        fence_after_update();
         if self.is_closing() {
             self.say_goodbye();
             return Err(f);
@@ -753,9 +754,11 @@ impl Hall {
         if wanted {
             self.call(None);
         }
+        // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
+            fence_after_update();
             // SAFETY: null or a parker, and parkers are never freed.
-            if let Some(ender) = unsafe { self.ender.load(Ordering::SeqCst).as_ref() } {
+            if let Some(ender) = unsafe { self.ender.load(Ordering::Acquire).as_ref() } {
                 ender.unpark();
             }
         }
@@ -815,6 +818,9 @@ impl Hall {
     /// See [`Mill::shutdown`](crate::Mill::shutdown).
     pub(crate) fn shut_down(&self) {
         self.closing.store(true, Ordering::SeqCst);
+        // ORDERING(entering), ORDERING(visitors): see `hand_in` and `visit`. And whoever goes to sleep sees that
+        // the mill closes, or we see its parker.
+        fence(Ordering::SeqCst);
         self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
         if self.is_current() || fork::generation() != self.generation {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
@@ -827,7 +833,9 @@ impl Hall {
     fn wait_for_all(&self) {
         let _one_at_a_time = lock(&self.ending);
         let parker = Parker::current();
-        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);
+        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
+        // ORDERING(ender): see `say_goodbye`.
+        fence(Ordering::SeqCst);
         loop {
             let handles = std::mem::take(&mut *lock(&self.handles));
             let threads = handles.len();
@@ -871,6 +879,10 @@ thread_local! {
 
 /// Where a waiter stops taking jobs on a stack that ends at `lowest`; never, if that is not known.
 fn stack_floor(lowest: usize) -> usize {
+    if cfg!(loom) {
+        // Its threads have stacks that the system does not know of.
+        return 0;
+    }
     let here = stack::here();
     if lowest == 0 || lowest > here {
         // Unknown: take no further jobs below where we are now, less a margin.
