@@ -32,7 +32,7 @@ impl Census {
         (self.0 >> 32 & FIELD) as i64 - FREE_ZERO as i64
     }
 
-    /// Somebody wanted to wake a sleeper, but no slot was free.
+    /// Somebody wanted to wake a sleeper, or to start a thread, but no slot was free.
     fn refused(self) -> bool {
         self.0 & REFUSED != 0
     }
@@ -80,7 +80,7 @@ impl Idle {
         // word first and looks for jobs after its own fence. One of us sees the other.
         fence(Ordering::SeqCst);
         let census = self.census();
-        census.searching() == 0 && (census.sleeping() > 0 || census.free() > 0)
+        census.searching() == 0 && (census.free() > 0 || !census.refused())
     }
 
     /// A job was made public, and a call [is due](Self::is_call_due): whom to call.
@@ -89,14 +89,18 @@ impl Idle {
     pub(crate) fn call(&self, grow: bool) -> Call {
         loop {
             let census = self.census();
-            if census.searching() > 0 || (census.sleeping() == 0 && !(grow && census.free() > 0)) {
+            if census.searching() > 0 {
                 return Call::Nobody;
             }
             if census.free() <= 0 {
+                // Also when nobody sleeps: who holds the slots may hand them on while the job still lies there.
                 if census.refused() || self.swap(census, census.0 | REFUSED) {
                     return Call::Nobody;
                 }
                 continue;
+            }
+            if census.sleeping() == 0 && !grow {
+                return Call::Nobody;
             }
             if self.swap(census, census.0 + SEARCHING - FREE) {
                 return if census.sleeping() > 0 { Call::Sleeper } else { Call::Newcomer };

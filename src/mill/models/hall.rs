@@ -121,6 +121,31 @@ fn models_a_slot_given_away_is_used_and_taken_back() {
     });
 }
 
+/// A visitor holds the slot that a blocked worker gave away, while the job that this one waits for comes in.
+#[test]
+fn models_a_call_refused_for_a_visitor_is_made_up_for() {
+    check(2, || {
+        let (hall, blocked, inner) = (mill(1, 1), Flag::new(), Flag::new());
+        let (there, in_there) = (blocked.clone(), inner.clone());
+        spawn(&hall, move || {
+            crate::blocking(|| {
+                there.set();
+                in_there.wait();
+            })
+        });
+        blocked.wait();
+        let visitor = {
+            let hall = Arc::clone(&hall);
+            thread::spawn(move || hall.visit(std::ptr::null(), || ()).is_ok())
+        };
+        let there = inner.clone();
+        spawn(&hall, move || there.set());
+        visitor.join().unwrap();
+        inner.wait();
+        end(&hall);
+    });
+}
+
 /// Whoever shuts the mill down waits for its visitors, and for what they leave.
 #[test]
 fn models_the_end_waits_for_visitors() {
