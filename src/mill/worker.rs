@@ -340,7 +340,11 @@ impl<'a> Worker<'a> {
             if fork::generation() != hall.generation {
                 fork::leave_child();
             }
-            self.read_mail();
+            if self.seat.has_mail() {
+                // That may take long, and others count on searchers.
+                self.end_search(&mut searching);
+                self.read_mail();
+            }
             // A running thread has a look around before it says that it searches: as long as there is work for all,
             // the census stays as it is.
             let job = self.find().or_else(|| if searching { None } else { self.steal() }).or_else(|| {
@@ -348,9 +352,7 @@ impl<'a> Worker<'a> {
                 if searching { self.search() } else { None }
             });
             if let Some(job) = job {
-                if std::mem::take(&mut searching) && idle.end_search() {
-                    self.call();
-                }
+                self.end_search(&mut searching);
                 // SAFETY: taken out of a queue just now, and this is the bottom of the thread's stack.
                 unsafe { self.run_stolen(job) };
                 if idle.census().free() < 0 && idle.yield_slot() {
@@ -373,6 +375,13 @@ impl<'a> Worker<'a> {
                 }
                 searching = true;
             }
+        }
+    }
+
+    /// Searches no more; the last one calls the next.
+    fn end_search(&self, searching: &mut bool) {
+        if std::mem::take(searching) && self.hall.idle.end_search() {
+            self.call();
         }
     }
 

@@ -8,6 +8,7 @@ use super::{Once, check, topology};
 use crate::locality;
 use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
+use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
 use crate::sync::parker::Parker;
 
@@ -167,6 +168,30 @@ fn models_the_end_waits_for_visitors() {
         assert!(!hall.work_visible());
         let came = visitor.join().unwrap();
         assert_eq!(ran, came);
+        end(&hall);
+    });
+}
+
+/// Mail that needs another job of the mill to come to its end, read by a worker that searches or gets up.
+#[test]
+fn models_a_reader_of_mail_does_not_count_as_searching() {
+    check(2, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        let seat = hall.roster.read(|crowd| Arc::clone(&crowd.seats[0]));
+        let posted = seat.post(|| {
+            let mail = move |_| {
+                let inner = Flag::new();
+                let in_there = inner.clone();
+                crate::spawn(move || in_there.set());
+                inner.wait();
+                there.set();
+            };
+            // SAFETY: `'static`, and worker threads read their mail.
+            unsafe { HeapJob::boxed(mail, Stamp { family: std::ptr::null(), token: std::ptr::null() }) }
+        });
+        assert!(posted);
+        done.wait();
         end(&hall);
     });
 }
