@@ -583,13 +583,11 @@ impl Hall {
         let open = !self.is_closing();
         if open {
             self.inboxes[node].push(priority, job());
+            // Before we are in: a thread that this starts belongs to those that the end waits for.
+            self.call(None);
         }
         self.entering.fetch_sub(1, Ordering::SeqCst);
-        if !open {
-            return Err(Closed);
-        }
-        self.call(None);
-        Ok(())
+        if open { Ok(()) } else { Err(Closed) }
     }
 
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>

@@ -368,6 +368,11 @@ impl<'a> Worker<'a> {
                     hall.threads.fetch_sub(1, Ordering::Relaxed);
                     return;
                 }
+                if hall.is_closing() {
+                    // Somebody hands in a job just now, or others take what is there.
+                    yield_now();
+                    continue;
+                }
                 self.seat.lie_down();
                 idle.fall_asleep(searching);
                 if !self.sleep() {

@@ -1,6 +1,7 @@
 //! Who sleeps, who is called, who may come in: whole mills, from their first thread to the end of the last.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 
@@ -10,6 +11,7 @@ use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
+use crate::prim::lock;
 use crate::sync::parker::Parker;
 
 /// A mill whose workers have been started.
@@ -144,6 +146,29 @@ fn models_a_call_refused_for_a_visitor_is_made_up_for() {
         visitor.join().unwrap();
         inner.wait();
         end(&hall);
+    });
+}
+
+/// A job handed in while the mill closes is run, or refused and dropped.
+#[test]
+fn models_an_accepted_job_is_not_lost() {
+    check(3, || {
+        let hall = mill(1, 0);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let outside = {
+            let (hall, runs) = (Arc::clone(&hall), Arc::clone(&runs));
+            thread::spawn(move || {
+                hall.spawn(None, Priority::Normal, move || {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                })
+            })
+        };
+        hall.shut_down();
+        let accepted = outside.join().unwrap().is_ok();
+        assert!(lock(&hall.handles).is_empty(), "nobody is hired after the end");
+        end(&hall);
+        assert_eq!(runs.load(Ordering::Relaxed), usize::from(accepted));
+        assert_eq!(Arc::strong_count(&runs), 1, "what was refused was dropped");
     });
 }
 
