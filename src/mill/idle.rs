@@ -157,7 +157,7 @@ impl Idle {
         self.word.fetch_add(SLEEPING.wrapping_add(FREE).wrapping_sub(SEARCHING), Ordering::SeqCst);
     }
 
-    /// A running thread leaves for good.
+    /// A running thread leaves for good. Then the caller must [`call`](Self::call) if there is work.
     pub(crate) fn leave(&self, searching: bool) {
         self.word.fetch_add(FREE.wrapping_sub(if searching { SEARCHING } else { 0 }), Ordering::SeqCst);
     }
@@ -176,7 +176,6 @@ impl Idle {
     /// A running thread is about to sleep in a wait and gives up its slot.
     pub(crate) fn release_slot(&self) {
         let _ = self.update(|census| Some((census.0 + FREE) & !REFUSED));
-        fence_after_update();
     }
 
     /// A thread woke from a wait and runs again, if need be on a slot too many.
@@ -192,9 +191,7 @@ impl Idle {
     /// A visitor leaves; true if somebody was refused for want of a slot, and the caller must
     /// [`call`](Self::call) if there is work.
     pub(crate) fn return_slot(&self) -> bool {
-        let before = self.update(|census| Some((census.0 + FREE) & !REFUSED));
-        fence_after_update();
-        before.is_ok_and(Census::refused)
+        self.update(|census| Some((census.0 + FREE) & !REFUSED)).is_ok_and(Census::refused)
     }
 
     /// A thread is about to be started: books a slot, if need be one too many, and a searcher's place.

@@ -366,6 +366,8 @@ impl<'a> Worker<'a> {
                 if hall.is_over() {
                     idle.leave(searching);
                     hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    // Whoever has published a job since we looked may have counted on us.
+                    hall.call_if_work(Some(self.seat));
                     return;
                 }
                 if hall.is_closing() {
@@ -503,9 +505,7 @@ impl<'a> Worker<'a> {
         // Nothing may be hidden behind a sleeper.
         self.expose_all();
         self.hall.idle.release_slot();
-        if self.hall.work_visible() {
-            self.call();
-        }
+        self.hall.call_if_work(Some(self.seat));
         // A visitor from another mill sleeps there as well.
         if let Some(outer) = self.seat.owner.outer.get() {
             (outer.leave)(outer.data);
@@ -614,6 +614,17 @@ impl Hall {
             }
         }
         false
+    }
+
+    /// A slot became free, or a searcher has gone: calls as [`call`](Self::call) does, if there is work.
+    pub(crate) fn call_if_work(&self, from: Option<&Seat>) {
+        // ORDERING(idle): we have changed the word, and look for work next; pairs with the fence in `is_call_due`.
+        fence_after_update();
+        if self.work_visible() && self.call(from) {
+            if let Some(seat) = from {
+                seat.stats.woke_somebody();
+            }
+        }
     }
 
     fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
@@ -764,9 +775,8 @@ impl Hall {
 
     /// A visitor leaves.
     fn say_goodbye(&self) {
-        let wanted = self.idle.return_slot() && self.work_visible();
-        if wanted {
-            self.call(None);
+        if self.idle.return_slot() {
+            self.call_if_work(None);
         }
         // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -220,3 +220,18 @@ fn models_a_reader_of_mail_does_not_count_as_searching() {
         end(&hall);
     });
 }
+
+/// sees to it.
+#[test]
+fn models_who_leaves_looks_back() {
+    check(2, || {
+        let hall = mill(2, 0);
+        spawn(&hall, || {
+            let inner = Flag::new();
+            let in_there = inner.clone();
+            crate::spawn(move || in_there.set());
+            inner.wait();
+        });
+        end(&hall);
+    });
+}
