@@ -645,9 +645,12 @@ impl Hall {
             self.idle.book_newcomer();
             if let Err(source) = self.start_thread(&seat, None) {
                 self.idle.leave(true);
+                self.call_if_work(None);
                 return Err(BuildError::Thread { number, wanted: workers, source });
             }
         }
+        // Jobs that found no slot free, when all threads that there are wait or are busy.
+        self.call_if_work(None);
         Ok(())
     }
 

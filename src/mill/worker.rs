@@ -591,8 +591,9 @@ impl Hall {
     /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
     /// if one was called.
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
+        let mut grow = true;
         while self.idle.is_call_due() {
-            match self.idle.call(self.may_grow()) {
+            match self.idle.call(grow && self.may_grow()) {
                 Call::Nobody => return false,
                 Call::Sleeper => {
                     if let Some(seat) = self.rouse_nearest(from) {
@@ -605,11 +606,12 @@ impl Hall {
                     yield_now();
                 }
                 Call::Newcomer => {
-                    let hired = self.hire(from);
-                    if !hired {
-                        self.idle.call_failed();
+                    if self.hire(from) {
+                        return true;
                     }
-                    return hired;
+                    // Others may have counted on the newcomer, and somebody may sleep by now.
+                    self.idle.call_failed();
+                    grow = false;
                 }
             }
         }
