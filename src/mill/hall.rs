@@ -163,13 +163,18 @@ impl Hall {
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.
-    pub(crate) fn claim_seat(&self, place: impl FnOnce() -> Place) -> Arc<Seat> {
+    pub(crate) fn claim_seat(&self, place: impl Fn() -> Place) -> Arc<Seat> {
         let left = || self.roster.read(|crowd| crowd.seats.iter().find(|seat| seat.claim()).map(Arc::clone));
-        left().unwrap_or_else(|| {
+        loop {
+            if let Some(seat) = left() {
+                return seat;
+            }
             let wanted = Self::wanted(self.workers());
             let seat = self.roster.add(&self.topology, &[place()], wanted).remove(0);
-            // Somebody may have been faster; then there are as many seats left as before.
-            if seat.claim() { seat } else { left().unwrap_or(seat) }
-        })
+            if seat.claim() {
+                return seat;
+            }
+            // Somebody was faster.
+        }
     }
 }

@@ -641,7 +641,7 @@ impl Hall {
             if self.threads.load(Ordering::Relaxed) >= workers {
                 break;
             }
-            let seat = self.claim_seat(|| place);
+            let seat = self.claim_seat(|| place.clone());
             self.idle.book_newcomer();
             if let Err(source) = self.start_thread(&seat, None) {
                 self.idle.leave(true);
