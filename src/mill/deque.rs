@@ -31,7 +31,7 @@ use std::ptr;
 
 use crate::mill::job::{Header, JobRef};
 use crate::prim::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-use crate::prim::{Padded, yield_now};
+use crate::prim::{Padded, const_fn, fence_after_update, yield_now};
 
 pub(crate) use public::{Inbox, Own, Thief};
 
@@ -99,10 +99,11 @@ impl Line {
         if !ptr::eq(self.family.load(Ordering::Relaxed), family) {
             return None;
         }
-        // ORDERING(visit): SeqCst on both sides. Either we see that the family went, or the owner, who takes
+        // ORDERING(visit): a fence on both sides. Either we see that the family went, or the owner, who takes
         // it away first and counts visitors next, sees us and waits.
         self.visitors.fetch_add(1, Ordering::SeqCst);
-        let same = ptr::eq(self.family.load(Ordering::SeqCst), family);
+        fence_after_update();
+        let same = ptr::eq(self.family.load(Ordering::Relaxed), family);
         let stolen = same.then(|| self.thief.steal());
         // ORDERING(visit): Release; what we did to the line is over when the owner sees us gone.
         self.visitors.fetch_sub(1, Ordering::Release);
@@ -113,8 +114,9 @@ impl Line {
     fn forget_family(&self) {
         if self.named.replace(false) {
             // ORDERING(visit): see `rob`.
-            self.family.store(ptr::null_mut(), Ordering::SeqCst);
-            while self.visitors.load(Ordering::SeqCst) != 0 {
+            self.family.store(ptr::null_mut(), Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            while self.visitors.load(Ordering::Acquire) != 0 {
                 // A visitor does a handful of instructions; if it was preempted in them, let it run.
                 yield_now();
             }
@@ -160,20 +162,22 @@ pub(crate) struct Above {
 }
 
 impl Split {
-    /// An empty deque that keeps `wanted` jobs public. It allocates nothing until the first push.
-    pub(crate) const fn new(wanted: usize) -> Self {
-        Split {
-            owner: Padded(Owner {
-                top: Cell::new(ptr::null_mut()),
-                bottom: Cell::new(ptr::null_mut()),
-                end: Cell::new(ptr::null_mut()),
-                line: Cell::new(ptr::null()),
-                family: Cell::new(ptr::null()),
-            }),
-            // Null: the first push finds its way to the slow path, which makes the array.
-            limit: Padded(AtomicPtr::new(ptr::null_mut())),
-            first: AtomicPtr::new(ptr::null_mut()),
-            wanted: AtomicUsize::new(wanted),
+    const_fn! {
+        /// An empty deque that keeps `wanted` jobs public. It allocates nothing until the first push.
+        pub(crate) fn new(wanted: usize) -> Self {
+            Split {
+                owner: Padded(Owner {
+                    top: Cell::new(ptr::null_mut()),
+                    bottom: Cell::new(ptr::null_mut()),
+                    end: Cell::new(ptr::null_mut()),
+                    line: Cell::new(ptr::null()),
+                    family: Cell::new(ptr::null()),
+                }),
+                // Null: the first push finds its way to the slow path, which makes the array.
+                limit: Padded(AtomicPtr::new(ptr::null_mut())),
+                first: AtomicPtr::new(ptr::null_mut()),
+                wanted: AtomicUsize::new(wanted),
+            }
         }
     }
 
@@ -306,8 +310,8 @@ impl Split {
     pub(crate) fn push_public(&self, job: JobRef) {
         let line = self.line();
         if !line.named.replace(true) {
-            // ORDERING(visit): before the job, which thieves see by the deque's own Release.
-            line.family.store(self.owner.family.get().cast_mut(), Ordering::SeqCst);
+            // Relaxed: visitors of the name before are gone, and one that does not see this name finds nothing.
+            line.family.store(self.owner.family.get().cast_mut(), Ordering::Relaxed);
         }
         line.own.push(job);
     }
@@ -556,23 +560,49 @@ mod public {
     }
 }
 
-/// The same promises by a lock, for loom: the models are about what stands around the deque.
+/// The same promises in the fewest words, with the orderings of the real ones, for loom.
 #[cfg(loom)]
 mod public {
-    use std::collections::VecDeque;
-
-    use loom::sync::{Arc, Mutex};
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
     use super::Steal;
     use crate::mill::job::JobRef;
 
-    type Shared = Arc<Mutex<VecDeque<JobRef>>>;
+    /// More jobs than any model has in one line.
+    const ROOM: usize = 4;
 
-    pub(crate) struct Own(Shared);
+    struct Line {
+        front: AtomicUsize,
+        back: AtomicUsize,
+        jobs: [AtomicPtr<()>; ROOM],
+    }
+
+    impl Line {
+        fn new() -> Arc<Line> {
+            Arc::new(Line {
+                // So that `back` can go below it for a moment.
+                front: AtomicUsize::new(1),
+                back: AtomicUsize::new(1),
+                jobs: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            })
+        }
+
+        fn put(&self, at: usize, job: JobRef, order: Ordering) {
+            self.jobs[at % ROOM].store(job.as_ptr().cast_mut().cast(), order);
+        }
+
+        fn get(&self, at: usize) -> JobRef {
+            JobRef::new(self.jobs[at % ROOM].load(Ordering::Relaxed).cast_const().cast())
+        }
+    }
+
+    /// A Chase-Lev deque that does not grow.
+    pub(crate) struct Own(Arc<Line>);
 
     impl Own {
         pub(crate) fn new() -> Self {
-            Own(Arc::new(Mutex::new(VecDeque::new())))
+            Own(Line::new())
         }
 
         pub(crate) fn thief(&self) -> Thief {
@@ -580,15 +610,38 @@ mod public {
         }
 
         pub(crate) fn push(&self, job: JobRef) {
-            self.0.lock().unwrap().push_back(job);
+            let back = self.0.back.load(Ordering::Relaxed);
+            assert!(back - self.0.front.load(Ordering::Acquire) < ROOM, "the model needs more room");
+            self.0.put(back, job, Ordering::Relaxed);
+            fence(Ordering::Release);
+            self.0.back.store(back + 1, Ordering::Relaxed);
         }
 
         pub(crate) fn pop(&self) -> Option<JobRef> {
-            self.0.lock().unwrap().pop_back()
+            let back = self.0.back.load(Ordering::Relaxed);
+            if back <= self.0.front.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.0.back.store(back - 1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            let front = self.0.front.load(Ordering::Relaxed);
+            if back - 1 < front {
+                self.0.back.store(back, Ordering::Relaxed);
+                return None;
+            }
+            let job = self.0.get(back - 1);
+            if back - 1 == front {
+                let won =
+                    self.0.front.compare_exchange(front, front + 1, Ordering::SeqCst, Ordering::Relaxed);
+                self.0.back.store(back, Ordering::Relaxed);
+                return won.is_ok().then_some(job);
+            }
+            Some(job)
         }
 
         pub(crate) fn len(&self) -> usize {
-            self.0.lock().unwrap().len()
+            let back = self.0.back.load(Ordering::Relaxed);
+            back.saturating_sub(self.0.front.load(Ordering::SeqCst))
         }
 
         pub(crate) fn is_empty(&self) -> bool {
@@ -596,24 +649,41 @@ mod public {
         }
     }
 
-    pub(crate) struct Thief(Shared);
+    /// The other end.
+    pub(crate) struct Thief(Arc<Line>);
 
     impl Thief {
         pub(crate) fn steal(&self) -> Steal {
-            let mut line = self.0.lock().unwrap();
-            match line.pop_front() {
-                Some(job) if line.is_empty() => Steal::Last(job),
-                Some(job) => Steal::More(job),
-                None => Steal::Empty,
+            loop {
+                let front = self.0.front.load(Ordering::Acquire);
+                fence(Ordering::SeqCst);
+                if self.0.back.load(Ordering::Acquire) <= front {
+                    return Steal::Empty;
+                }
+                let job = self.0.get(front);
+                let won =
+                    self.0.front.compare_exchange(front, front + 1, Ordering::SeqCst, Ordering::Relaxed);
+                match won {
+                    Ok(_) if self.is_empty() => return Steal::Last(job),
+                    Ok(_) => return Steal::More(job),
+                    Err(_) => loom::thread::yield_now(),
+                }
             }
         }
 
-        pub(crate) fn steal_batch(&self, _: &Own) -> Option<JobRef> {
-            self.steal().job()
+        /// Takes two jobs at most: one for `into`, and the one returned.
+        pub(crate) fn steal_batch(&self, into: &Own) -> Option<JobRef> {
+            let job = self.steal().job();
+            if let Some(second) = job.and_then(|_| self.steal().job()) {
+                into.push(second);
+            }
+            job
         }
 
         pub(crate) fn len(&self) -> usize {
-            self.0.lock().unwrap().len()
+            let front = self.0.front.load(Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            self.0.back.load(Ordering::Acquire).saturating_sub(front)
         }
 
         pub(crate) fn is_empty(&self) -> bool {
@@ -621,27 +691,51 @@ mod public {
         }
     }
 
-    pub(crate) struct Inbox(Own);
+    /// A queue that does not turn round: each place is used once.
+    pub(crate) struct Inbox(Arc<Line>);
 
     impl Inbox {
         pub(crate) fn new() -> Self {
-            Inbox(Own::new())
+            Inbox(Line::new())
         }
 
         pub(crate) fn push(&self, job: JobRef) {
-            self.0.push(job);
+            let back = self.0.back.fetch_add(1, Ordering::SeqCst);
+            assert!(back <= ROOM, "the model needs more room");
+            self.0.put(back, job, Ordering::Release);
         }
 
         pub(crate) fn take(&self) -> Option<JobRef> {
-            self.0.0.lock().unwrap().pop_front()
+            loop {
+                let front = self.0.front.load(Ordering::Acquire);
+                fence(Ordering::SeqCst);
+                if self.0.back.load(Ordering::Acquire) <= front {
+                    return None;
+                }
+                let won =
+                    self.0.front.compare_exchange(front, front + 1, Ordering::SeqCst, Ordering::Relaxed);
+                if won.is_ok() {
+                    while self.0.jobs[front % ROOM].load(Ordering::Acquire).is_null() {
+                        loom::thread::yield_now();
+                    }
+                    return Some(self.0.get(front));
+                }
+                loom::thread::yield_now();
+            }
         }
 
-        pub(crate) fn take_batch(&self, _: &Own) -> Option<JobRef> {
-            self.take()
+        /// As [`Thief::steal_batch`].
+        pub(crate) fn take_batch(&self, into: &Own) -> Option<JobRef> {
+            let job = self.take();
+            if let Some(second) = job.and_then(|_| self.take()) {
+                into.push(second);
+            }
+            job
         }
 
         pub(crate) fn is_empty(&self) -> bool {
-            self.0.is_empty()
+            let front = self.0.front.load(Ordering::SeqCst);
+            front == self.0.back.load(Ordering::SeqCst)
         }
     }
 }

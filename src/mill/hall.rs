@@ -1,17 +1,18 @@
 //! What all threads of a mill share.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::ptr;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::JoinHandle;
 
 use crate::locality::Place;
 use crate::mill::idle::Idle;
 use crate::mill::injector::Bands;
 use crate::mill::roster::Roster;
 use crate::mill::seat::Seat;
-use crate::prim::Mutex;
+use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
+use crate::sys::fork;
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -50,6 +51,22 @@ pub(crate) struct Settings {
     pub(crate) places: Vec<Place>,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            name: "mill".into(),
+            stack_size: None,
+            max_spares: 256,
+            caller_runs: true,
+            waiting: Waiting::Subtree,
+            panic_handler: None,
+            start_handler: None,
+            exit_handler: None,
+            places: Vec::new(),
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Hall {
     pub(crate) settings: Settings,
@@ -84,12 +101,45 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
+    /// A mill with a worker's seat at each of `places`, and nobody there yet.
+    pub(crate) fn new(settings: Settings, topology: Topology, places: Vec<Place>) -> Self {
+        let (workers, nodes) = (places.len(), topology.nodes().len().max(1));
+        Hall {
+            idle: Idle::new(workers),
+            roster: Roster::new(&topology, places, Hall::wanted(workers)),
+            inboxes: (0..nodes).map(|_| Bands::new()).collect(),
+            topology,
+            settings,
+            workers: AtomicUsize::new(workers),
+            threads: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            entering: AtomicUsize::new(0),
+            visitors: AtomicUsize::new(0),
+            visitor: AtomicPtr::new(ptr::null_mut()),
+            ender: AtomicPtr::new(ptr::null_mut()),
+            handles: Mutex::new(Vec::new()),
+            resizing: Mutex::new(()),
+            ending: Mutex::new(()),
+            keeper: OnceLock::new(),
+            generation: fork::generation(),
+        }
+    }
+
     pub(crate) fn workers(&self) -> usize {
         self.workers.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// The mill is closing, nobody hands in a job any more, and there is none that an idle thread may take.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closing() && {
+            // ORDERING(entering): see `hand_in`.
+            fence(Ordering::SeqCst);
+            self.entering.load(Ordering::Acquire) == 0 && !self.work_visible()
+        }
     }
 
     /// How many jobs each worker keeps public: one for each who might come, within reason.
@@ -114,7 +164,7 @@ impl Hall {
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.
-    pub(crate) fn claim_seat(&self, place: impl FnOnce() -> Place) -> Arc<Seat> {
+    pub(crate) fn claim_seat(&self, place: impl Fn() -> Place) -> Arc<Seat> {
         let left = || self.roster.read(|crowd| crowd.seats.iter().find(|seat| seat.claim()).map(Arc::clone));
         left().unwrap_or_else(|| self.roster.add(&self.topology, place(), Self::wanted(self.workers())))
     }

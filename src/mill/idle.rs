@@ -2,6 +2,7 @@
 //! wake-up is lost; nothing outside this file shifts or masks.
 
 use crate::prim::atomic::{AtomicU64, Ordering, fence};
+use crate::prim::fence_after_update;
 
 /// What the word says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Census {
         (self.0 >> 32 & FIELD) as i64 - FREE_ZERO as i64
     }
 
-    /// Somebody wanted to wake a sleeper, but no slot was free.
+    /// Somebody wanted to wake a sleeper, or to start a thread, but no slot was free.
     fn refused(self) -> bool {
         self.0 & REFUSED != 0
     }
@@ -138,7 +139,7 @@ impl Idle {
     pub(crate) fn fall_asleep(&self, searching: bool) {
         let change = SLEEPING.wrapping_add(FREE).wrapping_sub(if searching { SEARCHING } else { 0 });
         self.word.fetch_add(change, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_after_update();
     }
 
     /// A sleeper saw work and wants to get up before anybody called it: books a slot and a searcher's place.
@@ -157,7 +158,7 @@ impl Idle {
         self.word.fetch_add(SLEEPING.wrapping_add(FREE).wrapping_sub(SEARCHING), Ordering::SeqCst);
     }
 
-    /// A running thread leaves for good.
+    /// A running thread leaves for good. Then the caller must [`call`](Self::call) if there is work.
     pub(crate) fn leave(&self, searching: bool) {
         self.word.fetch_add(FREE.wrapping_sub(if searching { SEARCHING } else { 0 }), Ordering::SeqCst);
     }

@@ -13,6 +13,8 @@ mod job;
 pub(crate) mod join;
 mod latch;
 pub(crate) mod local;
+#[cfg(all(test, loom))]
+mod models;
 pub(crate) mod pool;
 mod range;
 mod roster;

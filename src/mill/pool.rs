@@ -5,20 +5,19 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc};
 
 use crate::locality::{self, Place};
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::hall::{Hall, Settings, Waiting};
-use crate::mill::idle::Idle;
-use crate::mill::injector::{Bands, Priority};
+use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
-use crate::mill::roster::Roster;
 use crate::mill::seat;
 use crate::mill::stats::MillStats;
 use crate::mill::worker::{PATIENCE, Worker};
-use crate::prim::{self, lock, spin_loop, yield_now};
+use crate::prim::atomic::Ordering;
+use crate::prim::{fence_after_update, lock, spin_loop, yield_now};
 use crate::sync::help;
 use crate::sync::parker::Parker;
 use crate::sys::fork;
@@ -223,26 +222,7 @@ impl MillBuilder {
         let places = places(&topology, &self.settings.places, workers);
         fork::watch(forget);
         cancel::poke_with(poke_all);
-        let nodes = topology.nodes().len().max(1);
-        let hall = Arc::new(Hall {
-            idle: Idle::new(workers),
-            roster: Roster::new(&topology, places, Hall::wanted(workers)),
-            inboxes: (0..nodes).map(|_| Bands::new()).collect(),
-            topology,
-            settings: self.settings,
-            workers: AtomicUsize::new(workers),
-            threads: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            entering: AtomicUsize::new(0),
-            visitors: AtomicUsize::new(0),
-            visitor: AtomicPtr::new(std::ptr::null_mut()),
-            ender: AtomicPtr::new(std::ptr::null_mut()),
-            handles: prim::Mutex::new(Vec::new()),
-            resizing: prim::Mutex::new(()),
-            ending: prim::Mutex::new(()),
-            keeper: OnceLock::new(),
-            generation: fork::generation(),
-        });
+        let hall = Arc::new(Hall::new(self.settings, topology, places));
         let mill = Mill(Arc::new(Keeper(Arc::clone(&hall))));
         let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&mill.0) as _;
         hall.keeper.get_or_init(|| Arc::downgrade(&keeper));
@@ -322,21 +302,7 @@ fn poke_all() {
 impl Mill {
     /// Settings for a new mill.
     pub fn builder() -> MillBuilder {
-        MillBuilder {
-            workers: None,
-            topology: None,
-            settings: Settings {
-                name: "mill".into(),
-                stack_size: None,
-                max_spares: 256,
-                caller_runs: true,
-                waiting: Waiting::Subtree,
-                panic_handler: None,
-                start_handler: None,
-                exit_handler: None,
-                places: Vec::new(),
-            },
-        }
+        MillBuilder { workers: None, topology: None, settings: Settings::default() }
     }
 
     /// The default mill, started on first use with [`topology::default_threads`] workers; see
@@ -537,7 +503,7 @@ where
 }
 
 impl Hall {
-    fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
+    pub(crate) fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         let (moved, answers) = mpsc::channel();
         let moved = (!self.settings.places.is_empty()).then_some(moved);
@@ -558,7 +524,7 @@ impl Hall {
         Ok(())
     }
 
-    fn run<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    pub(crate) fn run<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
     where
         F: FnOnce() -> R + Send,
         R: Send,
@@ -610,19 +576,18 @@ impl Hall {
 
     /// Takes a job from outside.
     fn hand_in(&self, node: usize, priority: Priority, job: impl FnOnce() -> JobRef) -> Result<(), Closed> {
-        // ORDERING(entering): SeqCst on both sides. Either we see that the mill closes, or its threads see us
+        // ORDERING(entering): a fence on both sides. Either we see that the mill closes, or its threads see us
         // coming and wait until the job is there.
         self.entering.fetch_add(1, Ordering::SeqCst);
+        fence_after_update();
         let open = !self.is_closing();
         if open {
             self.inboxes[node].push(priority, job());
+            // Before we are in: a thread that this starts belongs to those that the end waits for.
+            self.call(None);
         }
         self.entering.fetch_sub(1, Ordering::SeqCst);
-        if !open {
-            return Err(Closed);
-        }
-        self.call(None);
-        Ok(())
+        if open { Ok(()) } else { Err(Closed) }
     }
 
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
@@ -676,13 +641,16 @@ impl Hall {
             if self.threads.load(Ordering::Relaxed) >= workers {
                 break;
             }
-            let seat = self.claim_seat(|| place);
+            let seat = self.claim_seat(|| place.clone());
             self.idle.book_newcomer();
             if let Err(source) = self.start_thread(&seat, None) {
                 self.idle.leave(true);
+                self.call_if_work(None);
                 return Err(BuildError::Thread { number, wanted: workers, source });
             }
         }
+        // Jobs that found no slot free, when all threads that there are wait or are busy.
+        self.call_if_work(None);
         Ok(())
     }
 

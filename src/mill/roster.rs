@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use crossbeam_epoch::{self as epoch, Atomic, Owned};
-
 use crate::locality::{Place, VictimOrder};
 use crate::mill::seat::Seat;
 use crate::prim::{Mutex, lock};
 use crate::topology::Topology;
-use std::sync::atomic::Ordering;
 
 /// All seats there are, and whom each robs first. Seats are added, never removed.
 pub(crate) struct Crowd {
@@ -19,7 +16,7 @@ pub(crate) struct Crowd {
 
 /// The present [`Crowd`].
 pub(crate) struct Roster {
-    crowd: Atomic<Crowd>,
+    crowd: snapshot::Snapshot,
     changing: Mutex<()>,
 }
 
@@ -27,21 +24,15 @@ impl Roster {
     pub(crate) fn new(topology: &Topology, places: Vec<Place>, wanted: usize) -> Self {
         let seats = places.iter().enumerate().map(|(i, place)| Arc::new(Seat::new(i, place.node(), wanted)));
         let crowd = Crowd { seats: seats.collect(), order: VictimOrder::new(topology, &places), places };
-        Roster { crowd: Atomic::new(crowd), changing: Mutex::new(()) }
+        Roster { crowd: snapshot::Snapshot::new(crowd), changing: Mutex::new(()) }
     }
 
     /// Shows `look` the crowd. Do not run jobs in there: old snapshots wait for it to end.
-    #[allow(unsafe_code, reason = "follows the pointer that this type alone stores")]
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Crowd) -> R) -> R {
-        let guard = epoch::pin();
-        // ORDERING(roster): Acquire; pairs with the swap in `add`.
-        let crowd = self.crowd.load(Ordering::Acquire, &guard);
-        // SAFETY: never null, and what is replaced is freed only when no guard from before is left.
-        look(unsafe { crowd.deref() })
+        self.crowd.read(look)
     }
 
     /// Adds a seat at `place`, which the caller has claimed.
-    #[allow(unsafe_code, reason = "frees the snapshot that it replaces, when nobody reads it any more")]
     pub(crate) fn add(&self, topology: &Topology, place: Place, wanted: usize) -> Arc<Seat> {
         let _changing = lock(&self.changing);
         let (mut seats, mut places) = self.read(|crowd| (crowd.seats.clone(), crowd.places.clone()));
@@ -51,19 +42,80 @@ impl Roster {
         seats.push(Arc::clone(&seat));
         places.push(place);
         let order = VictimOrder::new(topology, &places);
-        let guard = epoch::pin();
-        // ORDERING(roster): AcqRel; Release pairs with the load in `read`.
-        let old = self.crowd.swap(Owned::new(Crowd { seats, places, order }), Ordering::AcqRel, &guard);
-        // SAFETY: `old` is out of the roster now, and was put there by an `Owned`.
-        unsafe { guard.defer_destroy(old) };
+        self.crowd.replace(Crowd { seats, places, order });
         seat
     }
 }
 
-impl Drop for Roster {
-    #[allow(unsafe_code, reason = "takes the last snapshot back")]
-    fn drop(&mut self) {
-        // SAFETY: nobody reads any more (`&mut`), and the pointer came from an `Owned`.
-        drop(unsafe { std::mem::replace(&mut self.crowd, Atomic::null()).into_owned() });
+#[cfg(not(loom))]
+mod snapshot {
+    #![allow(unsafe_code, reason = "follows the pointer that this type alone stores, and frees it")]
+
+    use std::sync::atomic::Ordering;
+
+    use crossbeam_epoch::{self as epoch, Atomic, Owned};
+
+    use super::Crowd;
+
+    pub(super) struct Snapshot(Atomic<Crowd>);
+
+    impl Snapshot {
+        pub(super) fn new(crowd: Crowd) -> Self {
+            Snapshot(Atomic::new(crowd))
+        }
+
+        pub(super) fn read<R>(&self, look: impl FnOnce(&Crowd) -> R) -> R {
+            let guard = epoch::pin();
+            // ORDERING(roster): Acquire; pairs with the swap in `replace`.
+            let crowd = self.0.load(Ordering::Acquire, &guard);
+            // SAFETY: never null, and what is replaced is freed only when no guard from before is left.
+            look(unsafe { crowd.deref() })
+        }
+
+        pub(super) fn replace(&self, crowd: Crowd) {
+            let guard = epoch::pin();
+            // ORDERING(roster): AcqRel; Release pairs with the load in `read`.
+            let old = self.0.swap(Owned::new(crowd), Ordering::AcqRel, &guard);
+            // SAFETY: `old` is out of the roster now, and was put there by an `Owned`.
+            unsafe { guard.defer_destroy(old) };
+        }
+    }
+
+    impl Drop for Snapshot {
+        fn drop(&mut self) {
+            // SAFETY: nobody reads any more (`&mut`), and the pointer came from an `Owned`.
+            drop(unsafe { std::mem::replace(&mut self.0, Atomic::null()).into_owned() });
+        }
+    }
+}
+
+/// The same without epochs, for loom: nothing is freed before the roster.
+#[cfg(loom)]
+mod snapshot {
+    #![allow(unsafe_code, reason = "follows the pointer that this type alone stores, and frees it")]
+
+    use loom::sync::atomic::{AtomicPtr, Ordering};
+
+    use super::Crowd;
+
+    pub(super) struct Snapshot(AtomicPtr<Crowd>, std::sync::Mutex<Vec<Box<Crowd>>>);
+
+    impl Snapshot {
+        pub(super) fn new(crowd: Crowd) -> Self {
+            let this = Snapshot(AtomicPtr::default(), std::sync::Mutex::default());
+            this.replace(crowd);
+            this
+        }
+
+        pub(super) fn read<R>(&self, look: impl FnOnce(&Crowd) -> R) -> R {
+            // SAFETY: never null, and kept as long as the roster.
+            look(unsafe { &*self.0.load(Ordering::Acquire) })
+        }
+
+        pub(super) fn replace(&self, crowd: Crowd) {
+            let crowd = Box::new(crowd);
+            self.0.swap(std::ptr::from_ref(&*crowd).cast_mut(), Ordering::AcqRel);
+            self.1.lock().unwrap().push(crowd);
+        }
     }
 }

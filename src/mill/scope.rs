@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::deque::Inbox;
@@ -24,7 +24,7 @@ use crate::mill::pool;
 use crate::mill::seat::{self, Seat};
 use crate::mill::worker::{Worker, rob_family};
 use crate::prim::atomic::{AtomicBool, AtomicI64, Ordering};
-use crate::prim::{Mutex, lock};
+use crate::prim::{Mutex, OnceLock, lock};
 use crate::sync::parker::{Parker, Unparker};
 use crate::unwind::{self, Payload};
 

@@ -8,13 +8,12 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use crate::mill::deque::{Own, Slot, Split, Thief};
 use crate::mill::job::JobRef;
 use crate::mill::stats::Page;
-use crate::prim::{Mutex, Padded, lock};
+use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use crate::prim::{Mutex, OnceLock, Padded, local, lock};
 use crate::rng::Rng;
 use crate::sync::help::{self, Help};
 use crate::sync::parker::{Parker, Unparker};
@@ -166,17 +165,18 @@ impl Seat {
         let mut mail = lock(&self.mail);
         let Some(open) = mail.as_mut() else { return false };
         open.push(job());
-        // ORDERING(mail): SeqCst; the sleeper says that it sleeps and looks at this next. The token that `wake`
-        // leaves is there for those who looked before.
-        self.has_mail.store(true, Ordering::SeqCst);
+        self.has_mail.store(true, Ordering::Release);
         drop(mail);
+        // ORDERING(mail): a fence on both sides. Whoever sits here has shown its parker before it goes to sleep
+        // and looks for mail. Either it sees the mail, or we see its parker and leave the token.
+        fence(Ordering::SeqCst);
         self.wake();
         true
     }
 
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Ordering::SeqCst)
+        self.has_mail.load(Ordering::Acquire)
     }
 
     /// Owner: takes all mail.
@@ -238,26 +238,36 @@ impl Seat {
 }
 
 /// The deque of threads that sit nowhere: it never has room.
+#[cfg(not(loom))]
 static NOWHERE: Split = Split::new(0);
 
-thread_local! {
+const fn nowhere() -> *const Split {
+    #[cfg(not(loom))]
+    return &raw const NOWHERE;
+    // No model joins there.
+    #[cfg(loom)]
+    ptr::null()
+}
+
+local! {
     /// The first field of the seat, or `NOWHERE`: so a `join` need not ask which.
-    static DEQUE: Cell<*const Split> = const { Cell::new(&raw const NOWHERE) };
+    static DEQUE: Cell<*const Split> = Cell::new(nowhere());
 }
 
 /// The deque of the calling thread's seat, or one that never has room.
 #[inline(always)]
 pub(crate) fn current_deque<'a>() -> &'a Split {
+    assert!(!cfg!(loom) || current().is_some(), "no model joins on a thread that sits nowhere");
     // SAFETY: never null. Whoever put a seat there keeps it alive and takes it away before it leaves
     // (`Sitting`); callers do not let the reference out of the frame that asked.
-    unsafe { &*DEQUE.get() }
+    unsafe { &*DEQUE.with(Cell::get) }
 }
 
 /// The seat that the calling thread sits on.
 #[inline(always)]
 pub(crate) fn current<'a>() -> Option<&'a Seat> {
-    let deque = DEQUE.get();
-    if ptr::eq(deque, &raw const NOWHERE) {
+    let deque = DEQUE.with(Cell::get);
+    if ptr::eq(deque, nowhere()) {
         return None;
     }
     // SAFETY: as in `current_deque`; the deque is a seat's first field (`repr(C)`), and the pointer was made
@@ -275,18 +285,18 @@ impl Sitting {
     ///
     /// The calling thread owns `seat`, which lives longer than the value returned.
     pub(crate) unsafe fn on(seat: &Seat) -> Self {
-        Sitting { before: DEQUE.replace(ptr::from_ref(seat).cast()) }
+        Sitting { before: DEQUE.with(|deque| deque.replace(ptr::from_ref(seat).cast())) }
     }
 }
 
 impl Drop for Sitting {
     fn drop(&mut self) {
-        DEQUE.set(self.before);
+        DEQUE.with(|deque| deque.set(self.before));
     }
 }
 
 /// Forgets the seat, and how to hand its slot over: the calling thread is the only one in a forked child.
 pub(crate) fn forget() {
-    DEQUE.set(&raw const NOWHERE);
+    DEQUE.with(|deque| deque.set(nowhere()));
     help::replace(None);
 }

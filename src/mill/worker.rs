@@ -6,7 +6,6 @@ use std::io;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,8 @@ use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
-use crate::prim::{lock, spin_loop, yield_now};
+use crate::prim::atomic::{Ordering, fence};
+use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
 use crate::sync::help::{self, Help};
 use crate::sync::parker::Parker;
 use crate::sys::{fork, stack};
@@ -27,15 +27,15 @@ use crate::topology::CpuSet;
 use crate::unwind;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
-pub(crate) const PATIENCE: u32 = 64;
+pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
 /// And if they never do.
-const IMPATIENCE: u32 = 2;
+const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
-const SPINS: u32 = 8;
+const SPINS: u32 = if cfg!(loom) { 0 } else { 8 };
 /// How many jobs of one scope a thief takes along with the first.
 const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
-const SPARE_STAYS: Duration = Duration::from_secs(1);
+const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
 /// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
 const STACK_MARGIN: usize = 96 * 1024;
 
@@ -365,7 +365,11 @@ impl<'a> Worker<'a> {
             if fork::generation() != hall.generation {
                 fork::leave_child();
             }
-            self.read_mail();
+            if self.seat.has_mail() {
+                // That may take long, and others count on searchers.
+                self.end_search(&mut searching);
+                self.read_mail();
+            }
             // A running thread has a look around before it says that it searches: as long as there is work for all,
             // the census stays as it is.
             let near = self.find(true).or_else(|| if searching { None } else { self.steal(true) });
@@ -374,9 +378,7 @@ impl<'a> Worker<'a> {
                 if searching { self.search() } else { None }
             });
             if let Some(job) = job {
-                if std::mem::take(&mut searching) && idle.end_search() {
-                    self.call();
-                }
+                self.end_search(&mut searching);
                 // SAFETY: taken out of a queue just now, and this is the bottom of the thread's stack.
                 unsafe { self.run_stolen(job) };
                 if idle.census().free() < 0 && idle.yield_slot() {
@@ -387,10 +389,17 @@ impl<'a> Worker<'a> {
                     searching = true;
                 }
             } else if !self.seat.has_mail() {
-                if hall.is_closing() && hall.entering.load(Ordering::SeqCst) == 0 && !hall.work_visible() {
+                if hall.is_over() {
                     idle.leave(searching);
                     hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    // Whoever has published a job since we looked may have counted on us.
+                    hall.call_if_work(Some(self.seat));
                     return;
+                }
+                if hall.is_closing() {
+                    // Somebody hands in a job just now, or others take what is there.
+                    yield_now();
+                    continue;
                 }
                 self.seat.lie_down();
                 idle.fall_asleep(searching);
@@ -399,6 +408,13 @@ impl<'a> Worker<'a> {
                 }
                 searching = true;
             }
+        }
+    }
+
+    /// Searches no more; the last one calls the next.
+    fn end_search(&self, searching: &mut bool) {
+        if std::mem::take(searching) && self.hall.idle.end_search() {
+            self.call();
         }
     }
 
@@ -518,9 +534,7 @@ impl<'a> Worker<'a> {
         // Nothing may be hidden behind a sleeper.
         self.expose_all();
         self.hall.idle.release_slot();
-        if self.hall.work_visible() {
-            self.call();
-        }
+        self.hall.call_if_work(Some(self.seat));
         // A visitor from another mill sleeps there as well.
         if let Some(outer) = self.seat.owner.outer.get() {
             (outer.leave)(outer.data);
@@ -606,8 +620,9 @@ impl Hall {
     /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
     /// if one was called.
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
+        let mut grow = true;
         while self.idle.is_call_due() {
-            match self.idle.call(self.may_grow()) {
+            match self.idle.call(grow && self.may_grow()) {
                 Call::Nobody => return self.has_run_out() && self.rouse_waiter(),
                 Call::Sleeper => {
                     if let Some(seat) = self.rouse_nearest(from) {
@@ -620,11 +635,12 @@ impl Hall {
                     yield_now();
                 }
                 Call::Newcomer => {
-                    let hired = self.hire(from);
-                    if !hired {
-                        self.idle.call_failed();
+                    if self.hire(from) {
+                        return true;
                     }
-                    return hired;
+                    // Others may have counted on the newcomer, and somebody may sleep by now.
+                    self.idle.call_failed();
+                    grow = false;
                 }
             }
         }
@@ -640,6 +656,17 @@ impl Hall {
 
     fn rouse_waiter(&self) -> bool {
         self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.rouse_from_rest()))
+    }
+
+    /// A slot became free, or a searcher has gone: calls as [`call`](Self::call) does, if there is work.
+    pub(crate) fn call_if_work(&self, from: Option<&Seat>) {
+        // ORDERING(idle): we have changed the word, and look for work next; pairs with the fence in `is_call_due`.
+        fence_after_update();
+        if self.work_visible() && self.call(from) {
+            if let Some(seat) = from {
+                seat.stats.woke_somebody();
+            }
+        }
     }
 
     fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
@@ -678,7 +705,7 @@ impl Hall {
         // The kernel keeps 15 bytes of a thread's name: the number must be among them.
         let (number, seat) = (seat.index.to_string(), Arc::clone(seat));
         let name: String = self.settings.name.chars().take(11usize.saturating_sub(number.len())).collect();
-        let mut builder = std::thread::Builder::new().name(format!("gm-{name}-{number}"));
+        let mut builder = Builder::new().name(format!("gm-{name}-{number}"));
         if let Some(size) = self.settings.stack_size {
             builder = builder.stack_size(size);
         }
@@ -689,7 +716,7 @@ impl Hall {
         match builder.spawn(move || hall.thread(&own, pinned)) {
             Ok(handle) => {
                 let mut handles = lock(&self.handles);
-                handles.retain(|handle| !handle.is_finished());
+                handles.retain(|handle| !is_finished(handle));
                 handles.push(handle);
                 Ok(())
             }
@@ -777,9 +804,10 @@ impl Hall {
         if !self.idle.try_take_slot() {
             return Err(f);
         }
-        // ORDERING(visitors): SeqCst on both sides. Either we see that the mill closes, or whoever ends it
+        // ORDERING(visitors): a fence on both sides. Either we see that the mill closes, or whoever ends it
         // sees us and waits.
         self.visitors.fetch_add(1, Ordering::SeqCst);
+        fence_after_update();
         if self.is_closing() {
             self.say_goodbye();
             return Err(f);
@@ -789,13 +817,14 @@ impl Hall {
 
     /// A visitor leaves.
     fn say_goodbye(&self) {
-        let wanted = self.idle.return_slot() && self.work_visible();
-        if wanted {
-            self.call(None);
+        if self.idle.return_slot() {
+            self.call_if_work(None);
         }
+        // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
+            fence_after_update();
             // SAFETY: null or a parker, and parkers are never freed.
-            if let Some(ender) = unsafe { self.ender.load(Ordering::SeqCst).as_ref() } {
+            if let Some(ender) = unsafe { self.ender.load(Ordering::Acquire).as_ref() } {
                 ender.unpark();
             }
         }
@@ -855,6 +884,9 @@ impl Hall {
     /// See [`Mill::shutdown`](crate::Mill::shutdown).
     pub(crate) fn shut_down(&self) {
         self.closing.store(true, Ordering::SeqCst);
+        // ORDERING(entering), ORDERING(visitors): see `hand_in` and `visit`. And whoever goes to sleep sees that
+        // the mill closes, or we see its parker.
+        fence(Ordering::SeqCst);
         self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
         if self.is_current() || fork::generation() != self.generation {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
@@ -867,7 +899,9 @@ impl Hall {
     fn wait_for_all(&self) {
         let _one_at_a_time = lock(&self.ending);
         let parker = Parker::current();
-        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);
+        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
+        // ORDERING(ender): see `say_goodbye`.
+        fence(Ordering::SeqCst);
         loop {
             let handles = std::mem::take(&mut *lock(&self.handles));
             let threads = handles.len();
@@ -911,6 +945,10 @@ thread_local! {
 
 /// Where a waiter stops taking jobs on a stack that ends at `lowest`; never, if that is not known.
 fn stack_floor(lowest: usize) -> usize {
+    if cfg!(loom) {
+        // Its threads have stacks that the system does not know of.
+        return 0;
+    }
     let here = stack::here();
     if lowest == 0 || lowest > here {
         // Unknown: take no further jobs below where we are now, less a margin.

@@ -7,6 +7,8 @@
 
 use std::cell::Cell;
 
+use crate::prim::local;
+
 /// What a worker leaves for waits below it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Help {
@@ -18,13 +20,11 @@ pub(crate) struct Help {
     pub(crate) data: *const (),
 }
 
-thread_local! {
-    static HELP: Cell<Option<Help>> = const { Cell::new(None) };
-}
+local! { static HELP: Cell<Option<Help>> = Cell::new(None); }
 
 /// Puts `help` in place for this thread and returns what was there.
 pub(crate) fn replace(help: Option<Help>) -> Option<Help> {
-    HELP.replace(help)
+    HELP.with(|slot| slot.replace(help))
 }
 
 /// Runs `wait`, which may sleep, with this thread's slot handed over meanwhile.
@@ -33,11 +33,11 @@ pub(crate) fn asleep<R>(wait: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             (self.0.back)(self.0.data);
-            HELP.set(Some(self.0));
+            replace(Some(self.0));
         }
     }
     // While the slot is away there is none to hand over: nested waits just wait.
-    let _back = HELP.take().map(|help| {
+    let _back = replace(None).map(|help| {
         (help.leave)(help.data);
         Back(help)
     });

@@ -14,54 +14,59 @@ pub(crate) use modelled::Parker;
 #[cfg(not(loom))]
 pub(crate) use real::Parker;
 
-use std::cell::Cell;
-
 /// A handle that wakes one thread. It may outlive the thread, but then wakes somebody else for no reason.
 pub(crate) type Unparker = &'static Parker;
 
-static FREE: std::sync::Mutex<Vec<Unparker>> = std::sync::Mutex::new(Vec::new());
+#[cfg(not(loom))]
+mod lease {
+    use std::cell::Cell;
 
-/// Shows `look` the parkers that nobody uses. `None` if somebody else looks just then, and goes on doing so: in a
-/// child that was forked while another thread looked, that is for ever, so nobody waits here.
-fn free_list<R>(look: impl FnOnce(&mut Vec<Unparker>) -> R) -> Option<R> {
-    for _ in 0..100 {
-        match FREE.try_lock() {
-            Ok(mut free) => return Some(look(&mut free)),
-            Err(std::sync::TryLockError::Poisoned(free)) => return Some(look(&mut free.into_inner())),
-            Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
+    use super::{Parker, Unparker};
+
+    static FREE: std::sync::Mutex<Vec<Unparker>> = std::sync::Mutex::new(Vec::new());
+
+    /// Shows `look` the parkers that nobody uses. `None` if somebody else looks just then, and goes on doing so: in a
+    /// child that was forked while another thread looked, that is for ever, so nobody waits here.
+    fn free_list<R>(look: impl FnOnce(&mut Vec<Unparker>) -> R) -> Option<R> {
+        for _ in 0..100 {
+            match FREE.try_lock() {
+                Ok(mut free) => return Some(look(&mut free)),
+                Err(std::sync::TryLockError::Poisoned(free)) => return Some(look(&mut free.into_inner())),
+                Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        None
+    }
+
+    struct Lease(Unparker);
+
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            let _ = CURRENT.try_with(|current| current.set(None));
+            // Else it leaks: a cache line.
+            free_list(|free| free.push(self.0));
         }
     }
-    None
-}
 
-struct Lease(Unparker);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let _ = CURRENT.try_with(|current| current.set(None));
-        // Else it leaks: a cache line.
-        free_list(|free| free.push(self.0));
+    thread_local! {
+        static CURRENT: Cell<Option<Unparker>> = const { Cell::new(None) };
+        static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
     }
-}
 
-thread_local! {
-    static CURRENT: Cell<Option<Unparker>> = const { Cell::new(None) };
-    static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
-}
-
-impl Parker {
-    /// The calling thread's parker.
-    pub(crate) fn current() -> Unparker {
-        CURRENT.with(|current| {
-            current.get().unwrap_or_else(|| {
-                let left = free_list(Vec::pop).flatten();
-                let parker = left.unwrap_or_else(|| Box::leak(Box::new(Parker::new())));
-                current.set(Some(parker));
-                // In a thread that is already being torn down nobody gives the parker back: it leaks.
-                let _ = LEASE.try_with(|lease| lease.set(Some(Lease(parker))));
-                parker
+    impl Parker {
+        /// The calling thread's parker.
+        pub(crate) fn current() -> Unparker {
+            CURRENT.with(|current| {
+                current.get().unwrap_or_else(|| {
+                    let left = free_list(Vec::pop).flatten();
+                    let parker = left.unwrap_or_else(|| Box::leak(Box::new(Parker::new())));
+                    current.set(Some(parker));
+                    // In a thread that is already being torn down nobody gives the parker back: it leaks.
+                    let _ = LEASE.try_with(|lease| lease.set(Some(Lease(parker))));
+                    parker
+                })
             })
-        })
+        }
     }
 }
 
@@ -131,6 +136,11 @@ mod modelled {
 
     use loom::sync::{Condvar, Mutex};
 
+    loom::thread_local! {
+        // Leaked: parkers are never freed.
+        static CURRENT: &'static Parker = Box::leak(Box::new(Parker::new()));
+    }
+
     /// The same promise without a futex, for loom.
     #[derive(Debug)]
     pub(crate) struct Parker {
@@ -139,8 +149,12 @@ mod modelled {
     }
 
     impl Parker {
-        pub(crate) fn new() -> Self {
+        fn new() -> Self {
             Parker { token: Mutex::new(false), arrived: Condvar::new() }
+        }
+
+        pub(crate) fn current() -> &'static Parker {
+            CURRENT.with(|parker| *parker)
         }
 
         pub(crate) fn park(&self) {
@@ -151,8 +165,10 @@ mod modelled {
             *token = false;
         }
 
+        /// The time is up at once.
         pub(crate) fn park_timeout(&self, _: Duration) {
-            self.park();
+            *self.token.lock().unwrap() = false;
+            loom::thread::yield_now();
         }
 
         pub(crate) fn unpark(&self) {

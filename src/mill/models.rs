@@ -1,0 +1,77 @@
+//! The protocols of the mill under loom: every interleaving, and every value that a weak memory may show.
+//!
+//! `ci/loom.sh` runs them. Each drives the code that the mill runs; what stands in for something else is what
+//! `cfg(loom)` swaps (`prim`, the parker, the public part's deque, the roster).
+
+#![allow(unsafe_code, reason = "drives the unsafe parts of the mill")]
+
+mod deque;
+mod hall;
+mod latch;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::cell::UnsafeCell;
+
+use crate::mill::job::{Header, JobRef};
+
+/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
+fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = 20_000;
+    let before = RUNS.load(Ordering::Relaxed);
+    builder.check(move || {
+        RUNS.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
+}
+
+/// A job that must run once.
+#[repr(C)]
+struct Once {
+    header: Header,
+    runs: UnsafeCell<u32>,
+}
+
+impl Once {
+    fn new() -> Self {
+        Once { header: Header::new(Self::run), runs: UnsafeCell::new(0) }
+    }
+
+    fn job(&self) -> JobRef {
+        JobRef::new(std::ptr::from_ref(self).cast())
+    }
+
+    unsafe fn run(header: *const Header) {
+        // SAFETY: the first field of a `Once`, which lives as long as its model.
+        let once = unsafe { &*header.cast::<Once>() };
+        // SAFETY: whoever runs a job has it alone; that is what loom checks here.
+        once.runs.with_mut(|runs| unsafe { *runs += 1 });
+    }
+
+    /// Whoever may have run it has ended; that is checked as well.
+    fn ran(&self) -> bool {
+        // SAFETY: nobody runs it now.
+        let runs = self.runs.with(|runs| unsafe { *runs });
+        assert!(runs <= 1, "a job runs once");
+        runs == 1
+    }
+
+    fn assert_ran(&self) {
+        assert!(self.ran(), "a job is not lost");
+    }
+}
+
+// SAFETY: `runs` is what loom watches; a header is made to be shared.
+unsafe impl Sync for Once {}
+// SAFETY: as above.
+unsafe impl Send for Once {}
+
+fn topology() -> crate::topology::Topology {
+    static TOPOLOGY: OnceLock<crate::topology::Topology> = OnceLock::new();
+    TOPOLOGY.get_or_init(|| crate::topology::Topology::synthetic("core:2").unwrap()).clone()
+}
