@@ -18,6 +18,7 @@ pub use mill::grain::{
 pub use mill::injector::Priority;
 pub use mill::items::IntoItems;
 pub use mill::join::join;
+pub use mill::local::WorkerLocal;
 pub use mill::pool::{BuildError, Closed, MAX_WORKERS, Mill, MillBuilder};
 pub use mill::scope::{Scope, scope, scope_fifo};
 pub use mill::spawn::{blocking, spawn, worker_index, yield_now};

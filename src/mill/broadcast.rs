@@ -5,7 +5,7 @@
 use std::ptr;
 
 use crate::mill::cancel;
-use crate::mill::job::HeapJob;
+use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::pool::Mill;
 use crate::mill::seat::Seat;
@@ -81,7 +81,7 @@ impl Mill {
             let posted = seat.post(|| {
                 cast_ref.pending.fetch_add(1, Ordering::Relaxed);
                 // SAFETY: all that the closure borrows, and the token, outlive the wait below.
-                unsafe { HeapJob::boxed(move || run(number), ptr::null(), token) }
+                unsafe { HeapJob::boxed(move |_| run(number), Stamp { family: ptr::null(), token }) }
             });
             reached += usize::from(posted);
         }

@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::cmp::{Ordering as Order, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -234,14 +233,29 @@ pub(crate) fn current_ptr() -> *const () {
 }
 
 /// The token that the caller runs under.
-pub(crate) fn current() -> Option<CancelToken> {
+fn current() -> Option<CancelToken> {
+    // SAFETY: retained for this.
+    unsafe { release(retain()) }
+}
+
+/// The token that the caller runs under, null for none, kept alive until it is [released](release).
+pub(crate) fn retain() -> *const () {
     let token = current_ptr();
-    if token.is_null() {
-        return None;
+    if !token.is_null() {
+        // SAFETY: not null, so it came from a token that is alive.
+        unsafe { Arc::increment_strong_count(token.cast::<Inner>()) };
     }
-    // SAFETY: not null, so it came from a token that is alive; the count that this value has is not ours.
-    let borrowed = ManuallyDrop::new(CancelToken(unsafe { Arc::from_raw(token.cast()) }));
-    Some(CancelToken::clone(&borrowed))
+    token
+}
+
+/// A token that was [retained](retain).
+///
+/// # Safety
+///
+/// Once for each `retain`.
+pub(crate) unsafe fn release(token: *const ()) -> Option<CancelToken> {
+    // SAFETY: null, or the pointer of an `Arc` with a count that is now the result's.
+    (!token.is_null()).then(|| CancelToken(unsafe { Arc::from_raw(token.cast()) }))
 }
 
 /// The calling thread works under a token for as long as this lives.

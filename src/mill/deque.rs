@@ -262,7 +262,7 @@ impl Split {
 
     /// Owner: moves the oldest private jobs to the public part until that is as long as wanted. Says how
     /// many it moved. `stamp` readies each.
-    pub(crate) fn expose(&self, stamp: impl Fn(JobRef, *const ())) -> usize {
+    pub(crate) fn expose(&self, stamp: impl Fn(JobRef)) -> usize {
         let wanted = self.wanted.load(Ordering::Relaxed);
         let mut moved = 0;
         loop {
@@ -284,17 +284,17 @@ impl Split {
     }
 
     /// Owner: moves all private jobs to the public part and says how many those were.
-    pub(crate) fn expose_all(&self, stamp: impl Fn(JobRef, *const ())) -> usize {
+    pub(crate) fn expose_all(&self, stamp: impl Fn(JobRef)) -> usize {
         self.expose_up_to(usize::MAX, &stamp)
     }
 
-    fn expose_up_to(&self, most: usize, stamp: &impl Fn(JobRef, *const ())) -> usize {
+    fn expose_up_to(&self, most: usize, stamp: &impl Fn(JobRef)) -> usize {
         let mut moved = 0;
         while moved < most && !self.nothing_private() {
             let bottom = self.owner.bottom.get();
             // SAFETY: between bottom and top every place holds a job.
             let job = JobRef::new(unsafe { bottom.read() });
-            stamp(job, job.as_ptr().cast());
+            stamp(job);
             self.push_public(job);
             // SAFETY: bottom was below top.
             self.owner.bottom.set(unsafe { bottom.add(1) });

@@ -1,7 +1,8 @@
 //! What all threads of a mill share.
 
-use std::sync::Arc;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 
 use crate::locality::Place;
@@ -75,6 +76,8 @@ pub(crate) struct Hall {
     pub(crate) resizing: Mutex<()>,
     /// Held while somebody waits for the threads to end.
     pub(crate) ending: Mutex<()>,
+    /// The handle that its users share, if it is still there; of a type that is not known down here.
+    pub(crate) keeper: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Which fork of the process built this mill.
     pub(crate) generation: u32,
 }

@@ -6,8 +6,9 @@
 //! Who may touch which field when:
 //!
 //! - `run` is written when the job is made and only read after.
-//! - `family`, `token`, `latch` and `runner` are written by the owner in [`JobRef::stamp`], just before the job
-//!   becomes visible to others; a job that never leaves its owner's private part never pays for them.
+//! - `family` and `token`, and a stack job's `latch` and `runner`, are written by the owner in [`JobRef::stamp`] or
+//!   [`JobRef::stamp_waited`], just before the job becomes visible to others; a job that never leaves its
+//!   owner's private part never pays for them.
 //! - After that, whoever takes the job out of a queue (one thread, the queue sees to it) owns the closure; it
 //!   writes `runner` first, the result next and `latch` last, and touches nothing once the latch is set.
 //! - The owner reads `runner` and `latch` at any time, the result once the latch is set.
@@ -22,7 +23,7 @@ use crate::mill::latch::Latch;
 use crate::prim::atomic::{AtomicPtr, Ordering};
 use crate::unwind::{self, Payload};
 
-/// The part of a job that queues, thieves and waiters see.
+/// The part of a job that queues and thieves see.
 #[repr(C)]
 pub(crate) struct Header {
     run: unsafe fn(*const Header),
@@ -30,14 +31,58 @@ pub(crate) struct Header {
 }
 
 /// What a job carries once others can see it.
-struct Stamp {
-    /// Identifies what waits for this job; null if nothing does.
-    family: *const (),
-    /// The cancel token the job runs under, null for none; alive for as long as the job is.
-    token: *const (),
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    /// Identifies what waits for this job: the job itself if that is a `join`, else a scope or a loop; null if
+    /// nothing does.
+    pub(crate) family: *const (),
+    /// The cancel token that the job runs under, null for none; alive for as long as the job is.
+    pub(crate) token: *const (),
+}
+
+impl Header {
+    #[inline(always)]
+    pub(crate) const fn new(run: unsafe fn(*const Header)) -> Self {
+        Header { run, stamp: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+}
+
+/// What the waiter for a single job sees besides.
+struct Wait {
     /// The deque of whoever runs the job, null until somebody has started it.
     runner: AtomicPtr<()>,
     latch: Latch,
+}
+
+/// The part of a stack job that does not depend on its closure.
+#[repr(C)]
+pub(crate) struct Waited {
+    header: Header,
+    wait: UnsafeCell<MaybeUninit<Wait>>,
+}
+
+impl Waited {
+    /// The latch that is set when the job is done.
+    ///
+    /// # Safety
+    ///
+    /// The job has been stamped.
+    pub(crate) unsafe fn latch(&self) -> &Latch {
+        // SAFETY: stamped, says the caller; after that it is changed through its atomics only.
+        &unsafe { (*self.wait.get()).assume_init_ref() }.latch
+    }
+
+    /// The deque of whoever runs the job; null if nobody has started it.
+    ///
+    /// # Safety
+    ///
+    /// The job has been stamped.
+    pub(crate) unsafe fn runner(&self) -> *const () {
+        // SAFETY: as in `latch`.
+        let wait = unsafe { (*self.wait.get()).assume_init_ref() };
+        // ORDERING(runner): Acquire; pairs with the store in `JobRef::started`.
+        wait.runner.load(Ordering::Acquire)
+    }
 }
 
 /// A job in a queue.
@@ -48,35 +93,6 @@ pub(crate) struct JobRef(*const Header);
 // SAFETY: a `JobRef` is made only from jobs whose closure and result may go to another thread (the
 // constructors of `StackJob` and `HeapJob` and the loops demand `Send`), and exactly one thread runs it.
 unsafe impl Send for JobRef {}
-
-impl Header {
-    #[inline(always)]
-    pub(crate) const fn new(run: unsafe fn(*const Header)) -> Self {
-        Header { run, stamp: UnsafeCell::new(MaybeUninit::uninit()) }
-    }
-
-    /// The latch that is set when the job is done.
-    ///
-    /// # Safety
-    ///
-    /// The job has been stamped.
-    pub(crate) unsafe fn latch(&self) -> &Latch {
-        // SAFETY: stamped, says the caller; nobody writes the stamp again but through its atomics.
-        unsafe { &(*self.stamp.get()).assume_init_ref().latch }
-    }
-
-    /// The deque of whoever runs the job; null if nobody has started it.
-    ///
-    /// # Safety
-    ///
-    /// The job has been stamped.
-    pub(crate) unsafe fn runner(&self) -> *const () {
-        // SAFETY: as in `latch`.
-        let stamp = unsafe { (*self.stamp.get()).assume_init_ref() };
-        // ORDERING(runner): Acquire; pairs with the store in `JobRef::set_runner`.
-        stamp.runner.load(Ordering::Acquire)
-    }
-}
 
 impl JobRef {
     #[inline(always)]
@@ -94,33 +110,49 @@ impl JobRef {
     /// # Safety
     ///
     /// The header is alive, and no other thread has seen the job.
-    pub(crate) unsafe fn stamp(self, family: *const (), token: *const ()) {
-        let stamp = Stamp { family, token, runner: AtomicPtr::new(ptr::null_mut()), latch: Latch::new() };
+    pub(crate) unsafe fn stamp(self, stamp: Stamp) {
         // SAFETY: alive and not shared, says the caller.
         unsafe { (*(*self.0).stamp.get()).write(stamp) };
     }
 
-    /// What the job was stamped with: its family and its cancel token.
+    /// Readies a [`StackJob`] to be seen by others: it is a family of its own.
     ///
     /// # Safety
     ///
-    /// The job has been stamped and has not run.
-    pub(crate) unsafe fn stamped(self) -> (*const (), *const ()) {
+    /// As [`stamp`](Self::stamp), and the job is a stack job.
+    pub(crate) unsafe fn stamp_waited(self, token: *const ()) {
         // SAFETY: as the caller says.
-        let stamp = unsafe { (*(*self.0).stamp.get()).assume_init_ref() };
-        (stamp.family, stamp.token)
+        unsafe { self.stamp(Stamp { family: self.0.cast(), token }) };
+        let wait = Wait { runner: AtomicPtr::new(ptr::null_mut()), latch: Latch::new() };
+        // SAFETY: a stack job begins with its `Waited`, and is not shared.
+        unsafe { (*(*self.0.cast::<Waited>()).wait.get()).write(wait) };
     }
 
-    /// Notes on whose deque the job is about to run, so that its waiter can rob that one.
+    /// What the job was stamped with.
     ///
     /// # Safety
     ///
     /// The job has been stamped and has not run.
-    pub(crate) unsafe fn set_runner(self, deque: *const ()) {
+    #[inline]
+    pub(crate) unsafe fn stamped(self) -> Stamp {
         // SAFETY: as the caller says.
-        let stamp = unsafe { (*(*self.0).stamp.get()).assume_init_ref() };
-        // ORDERING(runner): Release; pairs with the load in `Header::runner`.
-        stamp.runner.store(deque.cast_mut(), Ordering::Release);
+        unsafe { *(*(*self.0).stamp.get()).assume_init_ref() }
+    }
+
+    /// The job is about to run on the worker with this deque: if somebody waits for it alone, tells it whom to rob.
+    ///
+    /// # Safety
+    ///
+    /// The job has been stamped and has not run.
+    pub(crate) unsafe fn started(self, deque: *const ()) {
+        // SAFETY: as the caller says.
+        if !ptr::eq(unsafe { self.stamped() }.family, self.0.cast()) {
+            return;
+        }
+        // SAFETY: only stack jobs are families of their own, and `stamp_waited` made their `Wait`.
+        let wait = unsafe { (*(*self.0.cast::<Waited>()).wait.get()).assume_init_ref() };
+        // ORDERING(runner): Release; pairs with the load in `Waited::runner`.
+        wait.runner.store(deque.cast_mut(), Ordering::Release);
     }
 
     /// Runs the job.
@@ -141,7 +173,7 @@ impl JobRef {
 /// A job on the stack of a thread that does not leave the frame until the job is done or was never seen.
 #[repr(C)]
 pub(crate) struct StackJob<F, R> {
-    header: Header,
+    waited: Waited,
     closure: UnsafeCell<MaybeUninit<F>>,
     result: UnsafeCell<MaybeUninit<Result<R, Payload>>>,
 }
@@ -154,15 +186,18 @@ where
     #[inline(always)]
     pub(crate) fn new(closure: F) -> Self {
         StackJob {
-            header: Header::new(Self::run_stolen),
+            waited: Waited {
+                header: Header::new(Self::run_stolen),
+                wait: UnsafeCell::new(MaybeUninit::uninit()),
+            },
             closure: UnsafeCell::new(MaybeUninit::new(closure)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn header(&self) -> &Header {
-        &self.header
+    pub(crate) fn waited(&self) -> &Waited {
+        &self.waited
     }
 
     #[inline(always)]
@@ -193,7 +228,7 @@ where
     }
 
     unsafe fn run_stolen(header: *const Header) {
-        // SAFETY: `header` is the first field of a `StackJob<F, R>`: only `new` pairs the two.
+        // SAFETY: `header` is the beginning of a `StackJob<F, R>`: only `new` pairs the two.
         let job = unsafe { &*header.cast::<Self>() };
         // SAFETY: whoever calls `run` took the job out of a queue.
         let closure = unsafe { job.take() };
@@ -201,13 +236,13 @@ where
         // SAFETY: the owner reads the result only after the latch is set, below.
         unsafe { (*job.result.get()).write(result) };
         // SAFETY: jobs are stamped before they can be taken.
-        let latch: *const Latch = unsafe { job.header.latch() };
+        let latch: *const Latch = unsafe { job.waited.latch() };
         // SAFETY: the latch is alive until it is set: the owner waits for that.
         unsafe { Latch::set(latch) };
     }
 }
 
-/// A job in a box of its own, which frees itself.
+/// A job in a box of its own, which frees itself. The closure gets the job's stamp.
 #[repr(C)]
 pub(crate) struct HeapJob<F> {
     header: Header,
@@ -216,29 +251,31 @@ pub(crate) struct HeapJob<F> {
 
 impl<F> HeapJob<F>
 where
-    F: FnOnce() + Send,
+    F: FnOnce(Stamp) + Send,
 {
     /// Boxes `closure`, which must not panic, and stamps it.
     ///
     /// # Safety
     ///
-    /// All that `closure` borrows and `token` are alive until it has run, and it is run or leaked.
-    pub(crate) unsafe fn boxed(closure: F, family: *const (), token: *const ()) -> JobRef {
-        let job =
-            Box::new(HeapJob { header: Header::new(Self::run_boxed), closure: ManuallyDrop::new(closure) });
-        let job = JobRef(Box::into_raw(job).cast());
-        // SAFETY: nobody else has seen the job.
-        unsafe { job.stamp(family, token) };
-        job
+    /// All that `closure` borrows, and what the stamp points to, is alive until it has run, and it is run or
+    /// leaked.
+    pub(crate) unsafe fn boxed(closure: F, stamp: Stamp) -> JobRef {
+        let job = Box::new(HeapJob {
+            header: Header { run: Self::run_boxed, stamp: UnsafeCell::new(MaybeUninit::new(stamp)) },
+            closure: ManuallyDrop::new(closure),
+        });
+        JobRef(Box::into_raw(job).cast())
     }
 
     unsafe fn run_boxed(header: *const Header) {
-        // SAFETY: `header` is the first field of a `HeapJob<F>` out of `Box::into_raw`, and only we run it.
+        // SAFETY: the job was stamped when it was made.
+        let stamp = unsafe { JobRef(header).stamped() };
+        // SAFETY: `header` is the beginning of a `HeapJob<F>` out of `Box::into_raw`, and only we run it.
         let mut job = unsafe { Box::from_raw(header.cast_mut().cast::<Self>()) };
         // SAFETY: the box is dropped without the closure, so it is taken once.
         let closure = unsafe { ManuallyDrop::take(&mut job.closure) };
         // Freed first: the closure is often the last thing that its waiter waits for.
         drop(job);
-        closure();
+        closure(stamp);
     }
 }

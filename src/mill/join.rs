@@ -87,7 +87,7 @@ where
     } else {
         worker.expose_all();
         // SAFETY: `b` lies in this frame, and nobody has seen it.
-        unsafe { b.job_ref().stamp(b.job_ref().as_ptr().cast(), token) };
+        unsafe { b.job_ref().stamp_waited(token) };
         worker.push_public(b.job_ref());
     }
     finish(a, &b, !private)
@@ -132,7 +132,7 @@ where
         return (ra.into_inner(), rb);
     }
     // SAFETY: it was public, so it was stamped.
-    worker.wait(unsafe { b.header().latch() }, rob_runner(b.job_ref()));
+    worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
     // SAFETY: the latch is set, and this is the only place to read the result.
     match unsafe { b.result() } {
         Ok(rb) => (ra.into_inner(), rb),
@@ -168,7 +168,7 @@ where
         unwind::drop_quietly(unsafe { b.take() });
     } else {
         // SAFETY: it was public, so it was stamped.
-        worker.wait(unsafe { b.header().latch() }, rob_runner(b.job_ref()));
+        worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
         // SAFETY: the latch is set, and this is the only place to read the result.
         unwind::drop_quietly(unsafe { b.result() });
     }

@@ -11,6 +11,7 @@ pub(crate) mod items;
 mod job;
 pub(crate) mod join;
 mod latch;
+pub(crate) mod local;
 pub(crate) mod pool;
 mod range;
 mod roster;

@@ -2,17 +2,18 @@
 
 #![allow(unsafe_code, reason = "hands a job on this stack to a worker and waits for it here")]
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 use crate::locality::{self, Place};
-use crate::mill::cancel::{self, CancelToken};
+use crate::mill::cancel;
 use crate::mill::hall::{Hall, Settings, Waiting};
 use crate::mill::idle::Idle;
 use crate::mill::injector::{Bands, Priority};
-use crate::mill::job::{HeapJob, JobRef, StackJob};
+use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
 use crate::mill::roster::Roster;
 use crate::mill::seat;
 use crate::mill::stats::MillStats;
@@ -189,10 +190,7 @@ impl MillBuilder {
 
     /// Called with the payload when a detached job panics, on the thread that ran it. The panic hook has
     /// printed its message before. A panic in the handler goes no further.
-    pub fn panic_handler(
-        mut self,
-        handler: impl Fn(Box<dyn std::any::Any + Send>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn panic_handler(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
         self.settings.panic_handler = Some(Box::new(handler));
         self
     }
@@ -242,9 +240,13 @@ impl MillBuilder {
             handles: prim::Mutex::new(Vec::new()),
             resizing: prim::Mutex::new(()),
             ending: prim::Mutex::new(()),
+            keeper: OnceLock::new(),
             generation: fork::generation(),
         });
         let mill = Mill(Arc::new(Keeper(Arc::clone(&hall))));
+        let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&mill.0) as _;
+        hall.keeper.get_or_init(|| Arc::downgrade(&keeper));
+        drop(keeper);
         hall.start_workers(workers)?;
         register(&hall);
         Ok(mill)
@@ -327,6 +329,22 @@ impl Mill {
             Err(BuildError::GlobalExists) => Self::global(),
             Err(error) => panic!("the default mill cannot start: {error}"),
         }
+    }
+
+    /// The mill whose job the caller is. `None` outside of any mill, and in one whose last handle has gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mill = gristmill::Mill::builder().workers(1).name("rye").build()?;
+    /// assert_eq!(mill.install(|| gristmill::Mill::current().unwrap().name().to_owned()), "rye");
+    /// assert!(gristmill::Mill::current().is_none());
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn current() -> Option<Mill> {
+        let keeper = Worker::current()?.hall.keeper.get()?.upgrade()?;
+        keeper.downcast().ok().map(Mill)
     }
 
     /// The number of workers.
@@ -532,10 +550,10 @@ impl Hall {
         }
         let job = StackJob::new(f);
         // SAFETY: nobody has seen the job.
-        unsafe { job.job_ref().stamp(job.job_ref().as_ptr().cast(), token) };
+        unsafe { job.job_ref().stamp_waited(token) };
         self.hand_in(self.own_node(), Priority::Normal, || job.job_ref())?;
         // SAFETY: stamped above.
-        let latch = unsafe { job.header().latch() };
+        let latch = unsafe { job.waited().latch() };
         for round in 0..PATIENCE {
             if latch.probe() {
                 break;
@@ -581,11 +599,11 @@ impl Hall {
     where
         F: FnOnce() + Send + 'static,
     {
-        let token = cancel::current();
-        let token_ptr = token.as_ref().map_or(std::ptr::null(), CancelToken::as_ptr);
-        let closure = move || {
+        let closure = move |stamp: Stamp| {
             let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
-            if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            // SAFETY: retained below, for this job.
+            let token = unsafe { cancel::release(stamp.token) };
+            if token.is_some_and(|token| token.is_cancelled()) {
                 return unwind::drop_quietly(job);
             }
             match unwind::halt(job) {
@@ -593,8 +611,11 @@ impl Hall {
                 result => worker.hall.report(result),
             }
         };
-        // SAFETY: the closure is `'static`, and holds the token.
-        let make = || unsafe { HeapJob::boxed(closure, std::ptr::null(), token_ptr) };
+        let make = || {
+            let stamp = Stamp { family: std::ptr::null(), token: cancel::retain() };
+            // SAFETY: the closure is `'static`, and the token is retained until it has run.
+            unsafe { HeapJob::boxed(closure, stamp) }
+        };
         match Worker::current() {
             Some(worker) if self.is_current() && node.is_none() => {
                 worker.push_loose(priority, make());

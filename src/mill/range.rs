@@ -22,7 +22,7 @@ use std::ops::Range;
 use std::ptr;
 
 use crate::mill::cancel;
-use crate::mill::job::{Header, JobRef};
+use crate::mill::job::{Header, JobRef, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::worker::{Worker, rob_family};
 use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -125,9 +125,9 @@ where
         step,
     };
     for part in shared.few.iter().chain(&shared.many) {
-        part.owner.set(shared.family());
+        part.owner.set(ptr::from_ref(&shared).cast());
         // SAFETY: the part is in place, and nobody else has seen it.
-        unsafe { part.job().stamp(shared.family(), shared.token) };
+        unsafe { part.job().stamp(Stamp { family: shared.family(), token: shared.token }) };
     }
     shared.part(0).ends.store(Ends { low: 0, high: units as u32 }.pack(), Ordering::Relaxed);
     // Jobs that the items spawn into a scope around the loop do not belong on top of its invitation.
@@ -226,7 +226,9 @@ where
 
 impl<I, S, A> Loop<I, S, A> {
     fn family(&self) -> *const () {
-        ptr::from_ref(self).cast()
+        // Not the loop's own address: that may be the first invitation's, and a job that is a family of its own
+        // is a join's.
+        ptr::from_ref(&self.done).cast()
     }
 
     fn part(&self, index: usize) -> &Part {

@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code, reason = "jobs borrow what lives until the scope has ended")]
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
@@ -17,16 +18,18 @@ use crate::mill::cancel::{self, CancelToken};
 use crate::mill::deque::Inbox;
 use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
-use crate::mill::job::{HeapJob, JobRef};
+use crate::mill::job::{HeapJob, JobRef, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::pool;
+use crate::mill::seat::{self, Seat};
 use crate::mill::worker::{Worker, rob_family};
-use crate::prim::atomic::{AtomicUsize, Ordering};
+use crate::prim::atomic::{AtomicI64, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::sync::parker::{Parker, Unparker};
 use crate::unwind::{self, Payload};
 
 /// Spawns jobs that may borrow whatever outlives the [`scope`] call it came from.
+#[repr(transparent)]
 pub struct Scope<'scope> {
     state: State,
     /// Invariant: a longer or shorter borrow is another scope.
@@ -34,8 +37,12 @@ pub struct Scope<'scope> {
 }
 
 struct State {
-    /// Jobs that are not over, and one for the body.
-    pending: AtomicUsize,
+    /// Jobs of others that are not over, and [`OPEN`] until the opener has settled its own account.
+    pending: AtomicI64,
+    /// Jobs that the opener's thread has spawned less those that it has run; it alone counts them.
+    /// `None` once they are settled.
+    own: Cell<Option<i64>>,
+    opener: *const Seat,
     done: Latch,
     panic: Mutex<Option<Payload>>,
     hall: *const Hall,
@@ -44,7 +51,11 @@ struct State {
     queue: OnceLock<Arc<Inbox>>,
 }
 
-// SAFETY: the hall pointer is only read, and the hall outlives the scope; all else is `Sync`.
+/// More jobs than there can be.
+const OPEN: i64 = 1 << 62;
+
+// SAFETY: `own` is touched by the opener's thread only; the pointers are only read, and the hall and its seats
+// outlive the scope; all else is `Sync`.
 unsafe impl Sync for State {}
 // SAFETY: nothing in it is bound to a thread.
 unsafe impl Send for State {}
@@ -119,7 +130,9 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
     let Some(worker) = Worker::current() else { unreachable!("a scope opens on a worker or visitor") };
     let scope = Scope {
         state: State {
-            pending: AtomicUsize::new(1),
+            pending: AtomicI64::new(OPEN),
+            own: Cell::new(Some(0)),
+            opener: worker.seat,
             done: Latch::new(),
             panic: Mutex::new(None),
             hall: worker.hall,
@@ -155,18 +168,18 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let token = cancel::current();
-        let token_ptr = token.as_ref().map_or(ptr::null(), CancelToken::as_ptr);
-        let this = Shared(ptr::from_ref(self));
-        let closure = move || {
-            // SAFETY: the scope waits for `pending`, which counts this job until its very end.
-            let scope = unsafe { this.get() };
+        let closure = |stamp: Stamp| {
+            // SAFETY: the family is this scope, which waits until this job has been counted off.
+            let scope = unsafe { &*stamp.family.cast::<Scope<'scope>>() };
+            // SAFETY: retained below, for this job.
+            let token = unsafe { cancel::release(stamp.token) };
             scope.state.run(token, || job(scope));
         };
-        self.state.pending.fetch_add(1, Ordering::Relaxed);
+        self.state.count(1);
+        let stamp = Stamp { family: self.state.family(), token: cancel::retain() };
         // SAFETY: what the closure borrows outlives `'scope`, and the scope does not end before the job has
-        // run; the token is held by the closure.
-        let job = unsafe { HeapJob::boxed(closure, self.state.family(), token_ptr) };
+        // run; the token is retained until then.
+        let job = unsafe { HeapJob::boxed(closure, stamp) };
         self.state.publish(job);
     }
 }
@@ -176,22 +189,6 @@ impl fmt::Debug for Scope<'_> {
         f.debug_struct("Scope")
             .field("pending", &self.state.pending.load(Ordering::Relaxed))
             .finish_non_exhaustive()
-    }
-}
-
-/// A pointer to the scope, for its jobs.
-struct Shared<'scope>(*const Scope<'scope>);
-
-// SAFETY: `Scope` is `Sync`.
-unsafe impl Send for Shared<'_> {}
-
-impl<'scope> Shared<'scope> {
-    /// # Safety
-    ///
-    /// The scope is alive for `'a`.
-    unsafe fn get<'a>(self) -> &'a Scope<'scope> {
-        // SAFETY: as the caller says.
-        unsafe { &*self.0 }
     }
 }
 
@@ -224,7 +221,7 @@ impl State {
             self.keep(payload);
         }
         drop(token);
-        self.count_off();
+        self.count(-1);
     }
 
     fn keep(&self, payload: Payload) {
@@ -237,10 +234,20 @@ impl State {
         }
     }
 
-    fn count_off(&self) {
-        // ORDERING(scope): Release publishes what the job did, Acquire collects it for the latch.
-        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: whoever counts off the last sets the latch, once; the waiter is there until then.
+    /// Counts jobs that were spawned, or that are over if negative.
+    fn count(&self, jobs: i64) {
+        let opener = seat::current().is_some_and(|seat| ptr::eq(seat, self.opener));
+        match opener.then(|| self.own.get()).flatten() {
+            Some(own) => self.own.set(Some(own + jobs)),
+            None => self.settle(jobs),
+        }
+    }
+
+    fn settle(&self, jobs: i64) {
+        // ORDERING(scope): Release publishes what the jobs did, Acquire collects it for the latch.
+        if self.pending.fetch_add(jobs, Ordering::AcqRel) == -jobs {
+            // SAFETY: the count comes to zero once, after the opener's account is in it and with the last job;
+            // the waiter is there until then.
             unsafe { Latch::set(&self.done) };
         }
     }
@@ -257,7 +264,7 @@ impl State {
         let queue = self.queue.get_or_init(|| Arc::new(Inbox::new()));
         queue.push(job);
         let queue = Arc::clone(queue);
-        let ticket = move || {
+        let ticket = move |_: Stamp| {
             if let (Some(job), Some(worker)) = (queue.take(), Worker::current()) {
                 // SAFETY: taken out of a queue just now.
                 unsafe { worker.run(job) };
@@ -266,7 +273,7 @@ impl State {
         let family = if on_line.is_some() { self.family() } else { ptr::null() };
         // SAFETY: the ticket owns its part of the queue; jobs in the queue are counted, so while there is one
         // the scope is there.
-        let ticket = unsafe { HeapJob::boxed(ticket, family, ptr::null()) };
+        let ticket = unsafe { HeapJob::boxed(ticket, Stamp { family, token: ptr::null() }) };
         // SAFETY: the hall outlives the scope, and we hold the scope.
         let hall = unsafe { &*self.hall };
         match (on_line, worker) {
@@ -282,37 +289,33 @@ impl State {
 
     /// The body is over: runs what is left, and waits for what others run.
     fn finish(&self, worker: Worker<'_>) {
-        self.count_off();
-        let deque = &worker.seat.deque;
-        let take = |worker: &Worker<'_>| -> Option<JobRef> {
-            self.queue.get().and_then(|queue| queue.take()).or_else(|| rob_family(self.family())(worker))
-        };
+        let from_queue = || self.queue.get().and_then(|queue| queue.take());
         loop {
-            while let Some(job) = deque.pop_public() {
-                // SAFETY: jobs in queues are stamped, and this one has not run.
-                if !ptr::eq(unsafe { job.stamped() }.0, self.family()) {
-                    // The youngest job of whatever is open around us.
-                    deque.push_public(job);
-                    break;
-                }
-                // SAFETY: popped just now.
-                unsafe { worker.run_here(job) };
-            }
-            match self.queue.get().and_then(|queue| queue.take()) {
+            self.drain_line(worker);
+            match from_queue() {
                 // SAFETY: taken just now.
                 Some(job) => unsafe { worker.run(job) },
                 None => break,
             }
         }
-        worker.wait(&self.done, take);
-        // Tickets of ours that nobody drew.
+        let own = self.own.take().unwrap_or(0);
+        self.settle(own - OPEN);
+        worker.wait(&self.done, |worker| from_queue().or_else(|| rob_family(self.family())(worker)));
+        // Tickets that nobody drew.
+        self.drain_line(worker);
+    }
+
+    /// Runs this scope's jobs and tickets that are on its opener's line: the youngest ones there.
+    fn drain_line(&self, worker: Worker<'_>) {
+        let deque = &worker.seat.deque;
         while let Some(job) = deque.pop_public() {
-            // SAFETY: as above.
-            if !ptr::eq(unsafe { job.stamped() }.0, self.family()) {
+            // SAFETY: jobs in queues are stamped, and this one has not run.
+            if !ptr::eq(unsafe { job.stamped() }.family, self.family()) {
+                // It belongs to what is open around us.
                 deque.push_public(job);
                 break;
             }
-            // SAFETY: popped just now; its queue is empty.
+            // SAFETY: popped just now.
             unsafe { worker.run_here(job) };
         }
     }

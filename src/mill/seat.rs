@@ -16,6 +16,7 @@ use crate::mill::job::JobRef;
 use crate::mill::stats::Page;
 use crate::prim::{Mutex, Padded, lock};
 use crate::rng::Rng;
+use crate::sync::help::Help;
 use crate::sync::parker::{Parker, Unparker};
 
 /// What only the seat's owner touches.
@@ -33,6 +34,8 @@ pub(crate) struct Owner {
     pub(crate) tick: Cell<u32>,
     /// The owner came from outside and leaves soon.
     pub(crate) visitor: Cell<bool>,
+    /// If it came from another mill: how to hand over its slot there.
+    pub(crate) outer: Cell<Option<Help>>,
     pub(crate) rng: Rng,
 }
 
@@ -82,6 +85,7 @@ impl Seat {
                 patience: Cell::new(0),
                 tick: Cell::new(0),
                 visitor: Cell::new(false),
+                outer: Cell::new(None),
                 rng: Rng::new(index as u64),
             }),
             hall: AtomicPtr::new(ptr::null_mut()),

@@ -15,7 +15,7 @@ use crate::mill::deque::{Split, Steal};
 use crate::mill::hall::{Hall, ThreadHandler, Waiting};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
-use crate::mill::job::JobRef;
+use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
@@ -63,12 +63,12 @@ impl<'a> Worker<'a> {
 
     // Publishing.
 
-    fn stamp(&self) -> impl Fn(JobRef, *const ()) + use<> {
+    fn stamp(&self) -> impl Fn(JobRef) + use<> {
         let token = self.seat.owner.token.get();
-        move |job, family| {
+        move |job| {
             // SAFETY: a private job is alive and only its owner, this thread, has seen it. It was pushed under
             // this token: whatever changes the token exposes all private jobs first.
-            unsafe { job.stamp(family, token) };
+            unsafe { job.stamp_waited(token) };
         }
     }
 
@@ -123,13 +123,10 @@ impl<'a> Worker<'a> {
         let (deque, owner) = (&self.seat.deque, &self.seat.owner);
         self.expose_all();
         // SAFETY: jobs in queues are stamped.
-        let (family, _) = unsafe { job.stamped() };
-        let above = deque.enter(family);
+        let above = deque.enter(unsafe { job.stamped() }.family);
         let scope = owner.scope.replace(ptr::null());
-        if !family.is_null() {
-            // SAFETY: stamped, and not run yet.
-            unsafe { job.set_runner(ptr::from_ref(deque).cast()) };
-        }
+        // SAFETY: stamped, and not run yet.
+        unsafe { job.started(ptr::from_ref(deque).cast()) };
         let mut next = Some(job);
         while let Some(job) = next {
             // SAFETY: taken out of a queue, by the caller or just now.
@@ -147,8 +144,7 @@ impl<'a> Worker<'a> {
     /// As [`run`](Self::run).
     pub(crate) unsafe fn run_here(&self, job: JobRef) {
         // SAFETY: jobs in queues are stamped.
-        let (_, token) = unsafe { job.stamped() };
-        let before = self.seat.owner.token.replace(token);
+        let before = self.seat.owner.token.replace(unsafe { job.stamped() }.token);
         // SAFETY: ours, says the caller. Jobs do not unwind.
         unsafe { job.run() };
         self.seat.owner.token.set(before);
@@ -259,7 +255,9 @@ impl<'a> Worker<'a> {
                 fork::leave_child();
             }
             self.read_mail();
-            let job = self.find().or_else(|| {
+            // A running thread has a look around before it says that it searches: as long as there is work for all,
+            // the census stays as it is.
+            let job = self.find().or_else(|| if searching { None } else { self.steal() }).or_else(|| {
                 searching = searching || idle.start_search(hall.most_searchers());
                 if searching { self.search() } else { None }
             });
@@ -403,9 +401,16 @@ impl<'a> Worker<'a> {
         if self.hall.work_visible() {
             self.call();
         }
+        // A visitor from another mill sleeps there as well.
+        if let Some(outer) = self.seat.owner.outer.get() {
+            (outer.leave)(outer.data);
+        }
     }
 
     fn take_slot(&self) {
+        if let Some(outer) = self.seat.owner.outer.get() {
+            (outer.back)(outer.data);
+        }
         self.hall.idle.take_slot();
     }
 
@@ -444,7 +449,7 @@ fn pause(round: u32) {
 pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
     move |worker| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let deque = unsafe { (*job.as_ptr()).runner() };
+        let deque = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
         // SAFETY: null, or the deque of a seat of our mill, and those live as long as it.
         let found = unsafe { deque.cast::<Split>().as_ref() }?.rob(job.as_ptr().cast())?;
         worker.seat.stats.stole(Tier::Smt);
@@ -662,30 +667,38 @@ impl Hall {
                 unsafe { &*Arc::as_ptr(&seat) }
             }
         };
-        struct Leave<'a>(&'a Hall, &'a Seat, Option<Help>, Option<Sitting>);
+        struct Leave<'a> {
+            hall: &'a Hall,
+            seat: &'a Seat,
+            outer: Option<Help>,
+            sitting: Option<Sitting>,
+        }
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.3 = None;
-                help::replace(self.2);
-                let seat = ptr::from_ref(self.1).cast_mut();
-                // ORDERING(visitor): Release; pairs with the Acquire in `visit`.
-                let swapped = self.0.visitor.compare_exchange(
+                self.sitting = None;
+                help::replace(self.outer);
+                self.seat.owner.token.set(ptr::null());
+                let seat = ptr::from_ref(self.seat).cast_mut();
+                // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
+                let swapped = self.hall.visitor.compare_exchange(
                     ptr::null_mut(),
                     seat,
                     Ordering::Release,
                     Ordering::Relaxed,
                 );
                 if swapped.is_err() {
-                    self.1.stand_up();
+                    self.seat.stand_up();
                 }
-                self.0.say_goodbye();
+                self.hall.say_goodbye();
             }
         }
         seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
         seat.owner.token.set(token);
-        let help = help::replace(Some(Worker::on(seat).help()));
+        let outer = help::replace(Some(Worker::on(seat).help()));
+        seat.owner.outer.set(outer);
         // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.
-        let _leave = Leave(self, seat, help, Some(unsafe { Sitting::on(seat) }));
+        let sitting = Some(unsafe { Sitting::on(seat) });
+        let _leave = Leave { hall: self, seat, outer, sitting };
         f()
     }
 
