@@ -13,7 +13,7 @@ use super::pools;
 use crate::CompareError;
 
 /// Runs of the loop in a turn.
-const TIMES: u32 = 4;
+const TIMES: u32 = 8;
 
 /// Milliseconds of a run.
 fn each(mut run: impl FnMut()) -> Vec<f64> {
