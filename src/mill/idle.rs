@@ -72,13 +72,20 @@ impl Idle {
             .map_err(Census)
     }
 
-    /// A job was made public just now: whom to call.
-    ///
-    /// With `grow`, a free slot without a sleeper calls for a new thread.
-    pub(crate) fn call(&self, grow: bool) -> Call {
+    /// A job was made public just now: is there anybody to [`call`](Self::call)?
+    #[inline]
+    pub(crate) fn is_call_due(&self) -> bool {
         // ORDERING(idle): the job is published before this fence; a thread that goes to sleep changes the
         // word first and looks for jobs after its own fence. One of us sees the other.
         fence(Ordering::SeqCst);
+        let census = self.census();
+        census.searching() == 0 && (census.sleeping() > 0 || census.free() > 0)
+    }
+
+    /// A job was made public, and a call [is due](Self::is_call_due): whom to call.
+    ///
+    /// With `grow`, a free slot without a sleeper calls for a new thread.
+    pub(crate) fn call(&self, grow: bool) -> Call {
         loop {
             let census = self.census();
             if census.searching() > 0 || (census.sleeping() == 0 && !(grow && census.free() > 0)) {

@@ -16,9 +16,10 @@
 #![allow(unsafe_code, reason = "jobs are closures behind untyped pointers")]
 
 use std::cell::UnsafeCell;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::ptr;
 
+use crate::mill::blocks;
 use crate::mill::latch::Latch;
 use crate::prim::atomic::{AtomicPtr, Ordering};
 use crate::unwind::{self, Payload};
@@ -246,7 +247,7 @@ where
 #[repr(C)]
 pub(crate) struct HeapJob<F> {
     header: Header,
-    closure: ManuallyDrop<F>,
+    closure: F,
 }
 
 impl<F> HeapJob<F>
@@ -260,22 +261,19 @@ where
     /// All that `closure` borrows, and what the stamp points to, is alive until it has run, and it is run or
     /// leaked.
     pub(crate) unsafe fn boxed(closure: F, stamp: Stamp) -> JobRef {
-        let job = Box::new(HeapJob {
+        let job = blocks::put(HeapJob {
             header: Header { run: Self::run_boxed, stamp: UnsafeCell::new(MaybeUninit::new(stamp)) },
-            closure: ManuallyDrop::new(closure),
+            closure,
         });
-        JobRef(Box::into_raw(job).cast())
+        JobRef(job.cast_const().cast())
     }
 
     unsafe fn run_boxed(header: *const Header) {
         // SAFETY: the job was stamped when it was made.
         let stamp = unsafe { JobRef(header).stamped() };
-        // SAFETY: `header` is the beginning of a `HeapJob<F>` out of `Box::into_raw`, and only we run it.
-        let mut job = unsafe { Box::from_raw(header.cast_mut().cast::<Self>()) };
-        // SAFETY: the box is dropped without the closure, so it is taken once.
-        let closure = unsafe { ManuallyDrop::take(&mut job.closure) };
-        // Freed first: the closure is often the last thing that its waiter waits for.
-        drop(job);
-        closure(stamp);
+        // SAFETY: `header` is the beginning of a `HeapJob<F>` out of `blocks::put`, and only we run it. Its memory
+        // is freed first: the closure is often the last thing that its waiter waits for.
+        let job = unsafe { blocks::take(header.cast_mut().cast::<Self>()) };
+        (job.closure)(stamp);
     }
 }

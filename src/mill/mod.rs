@@ -1,5 +1,6 @@
 //! The mill: the work-stealing scheduler. `IDLE.md` beside this file states its protocols.
 
+mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
 mod deque;

@@ -175,12 +175,16 @@ impl<'scope> Scope<'scope> {
             let token = unsafe { cancel::release(stamp.token) };
             scope.state.run(token, || job(scope));
         };
-        self.state.count(1);
+        let seat = seat::current();
+        self.state.count(seat, 1);
         let stamp = Stamp { family: self.state.family(), token: cancel::retain() };
         // SAFETY: what the closure borrows outlives `'scope`, and the scope does not end before the job has
         // run; the token is retained until then.
         let job = unsafe { HeapJob::boxed(closure, stamp) };
-        self.state.publish(job);
+        match seat {
+            Some(seat) if self.state.may_line(seat) => Worker::on(seat).push_on_line(job),
+            _ => self.state.publish(job),
+        }
     }
 }
 
@@ -221,7 +225,7 @@ impl State {
             self.keep(payload);
         }
         drop(token);
-        self.count(-1);
+        self.count(Some(worker.seat), -1);
     }
 
     fn keep(&self, payload: Payload) {
@@ -235,8 +239,8 @@ impl State {
     }
 
     /// Counts jobs that were spawned, or that are over if negative.
-    fn count(&self, jobs: i64) {
-        let opener = seat::current().is_some_and(|seat| ptr::eq(seat, self.opener));
+    fn count(&self, seat: Option<&Seat>, jobs: i64) {
+        let opener = seat.is_some_and(|seat| ptr::eq(seat, self.opener));
         match opener.then(|| self.own.get()).flatten() {
             Some(own) => self.own.set(Some(own + jobs)),
             None => self.settle(jobs),
@@ -252,15 +256,20 @@ impl State {
         }
     }
 
+    /// Is this scope the innermost thing that is open on this seat?
+    fn is_innermost(&self, seat: &Seat) -> bool {
+        ptr::eq(seat.owner.scope.get(), self.family()) && seat.owner.scope_depth.get() == seat.deque.depth()
+    }
+
+    /// May this scope's jobs go on this seat's line? Then nothing is private there.
+    fn may_line(&self, seat: &Seat) -> bool {
+        !self.fifo && self.is_innermost(seat)
+    }
+
+    /// Puts a job into the queue, and a ticket for it where somebody will find it.
     fn publish(&self, job: JobRef) {
         let worker = Worker::current();
-        let owner = worker.map(|worker| &worker.seat.owner);
-        let innermost = owner.is_some_and(|owner| ptr::eq(owner.scope.get(), self.family()));
-        let on_line = worker
-            .filter(|worker| innermost && worker.seat.owner.scope_depth.get() == worker.seat.deque.depth());
-        if let (Some(worker), false) = (on_line, self.fifo) {
-            return worker.push_public(job);
-        }
+        let on_line = worker.filter(|worker| self.is_innermost(worker.seat));
         let queue = self.queue.get_or_init(|| Arc::new(Inbox::new()));
         queue.push(job);
         let queue = Arc::clone(queue);

@@ -80,8 +80,10 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes all private jobs public, and calls a sleeper if those were any.
+    #[inline]
     pub(crate) fn expose_all(&self) {
-        if self.seat.deque.expose_all(self.stamp()) > 0 {
+        if !self.seat.deque.nothing_private() {
+            self.seat.deque.expose_all(self.stamp());
             self.call();
         }
     }
@@ -89,6 +91,13 @@ impl<'a> Worker<'a> {
     /// Pushes a stamped job where all can see it.
     pub(crate) fn push_public(&self, job: JobRef) {
         self.expose_all();
+        self.seat.deque.push_public(job);
+        self.call();
+    }
+
+    /// As [`push_public`](Self::push_public), when nothing is private.
+    pub(crate) fn push_on_line(&self, job: JobRef) {
+        debug_assert!(self.seat.deque.nothing_private());
         self.seat.deque.push_public(job);
         self.call();
     }
@@ -105,8 +114,9 @@ impl<'a> Worker<'a> {
     }
 
     /// Calls a sleeper, if there is one, a slot for it, and nobody searches.
+    #[inline]
     pub(crate) fn call(&self) {
-        if self.hall.call(Some(self.seat)) {
+        if self.hall.idle.is_call_due() && self.hall.call(Some(self.seat)) {
             self.seat.stats.woke_somebody();
         }
     }
@@ -475,7 +485,7 @@ impl Hall {
     /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
     /// if one was called.
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
-        loop {
+        while self.idle.is_call_due() {
             match self.idle.call(self.may_grow()) {
                 Call::Nobody => return false,
                 Call::Sleeper => {
@@ -497,6 +507,7 @@ impl Hall {
                 }
             }
         }
+        false
     }
 
     fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {

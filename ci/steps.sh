@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: stop at the first error, stand at the root of the checkout, say what runs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+# Prints a command and runs it.
+run() {
+    printf '+ %s\n' "$*"
+    "$@"
+}
+
+# Ends the script: there is nothing to do here, and that is no failure.
+skipped() {
+    printf 'skipped: %s\n' "$*"
+    exit 0
+}
+
+# Makes sure of a part of the Rust toolchain: component COMPONENT SUBCOMMAND.
+component() {
+    cargo "$2" --version >/dev/null 2>&1 || run rustup component add "$1"
+}
+
+# Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
+package() {
+    command -v "$1" >/dev/null && return
+    command -v apt-get >/dev/null || return
+    local sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null && sudo -n true 2>/dev/null || return
+        sudo=(sudo)
+    fi
+    run "${sudo[@]}" apt-get update -qq || true
+    run "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" && command -v "$1" >/dev/null
+}
