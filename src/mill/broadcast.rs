@@ -105,7 +105,7 @@ impl Mill {
         }
         match panic {
             Some(payload) => {
-                unwind::drop_quietly(values);
+                values.into_iter().for_each(unwind::drop_quietly);
                 unwind::resume(payload)
             }
             None => values,

@@ -12,12 +12,13 @@ use std::cmp::{Ordering as Order, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use crate::mill::seat;
 use crate::mill::worker::Worker;
+use crate::sys::fork;
 use crate::unwind;
 
 /// Makes every worker of every mill look at its token.
@@ -103,6 +104,8 @@ impl CancelToken {
         // ORDERING(cancel): Release; pairs with the load in `Inner::is_cancelled`.
         if !self.0.cancelled.swap(true, Ordering::Release) {
             if let Some(poke) = POKE.get() {
+                // ORDERING(poke): see `join_slowly`.
+                fence(Ordering::SeqCst);
                 poke();
             }
         }
@@ -201,9 +204,9 @@ pub fn checkpoint() {
 }
 
 /// Has the work under this token been cancelled, and can this thread unwind?
-#[cold]
+#[inline]
 pub(crate) fn must_unwind(token: *const ()) -> bool {
-    cfg!(panic = "unwind") && is_cancelled(token) && !std::thread::panicking()
+    !token.is_null() && cfg!(panic = "unwind") && is_cancelled(token) && !std::thread::panicking()
 }
 
 /// Unwinds to the innermost `run`; see [`must_unwind`].
@@ -272,7 +275,7 @@ impl Under {
             Some(worker) => {
                 // Private jobs have no token of their own yet: they get the one that they were pushed under.
                 worker.expose_all();
-                worker.seat.owner.token.replace(token)
+                worker.set_token(token)
             }
             None => OUTSIDE.replace(token),
         }
@@ -294,7 +297,8 @@ struct Clock {
 #[derive(Default)]
 struct Alarms {
     heap: BinaryHeap<Reverse<Alarm>>,
-    running: bool,
+    /// The process, counted by forks, in which a thread looks after them.
+    running: Option<u32>,
 }
 
 struct Alarm {
@@ -335,13 +339,13 @@ impl Clock {
     fn set(&'static self, at: Instant, token: &CancelToken) {
         let mut alarms = self.lock();
         alarms.heap.push(Reverse(Alarm { at, token: Arc::downgrade(&token.0) }));
-        if alarms.running {
+        if alarms.running == Some(fork::generation()) {
             self.changed.notify_one();
             return;
         }
         let clock = std::thread::Builder::new().name("gm-clock".into()).stack_size(64 * 1024);
         match clock.spawn(|| self.run()) {
-            Ok(_) => alarms.running = true,
+            Ok(_) => alarms.running = Some(fork::generation()),
             // Without a clock nobody would ever notice the deadline: it counts as over.
             Err(_) => {
                 drop(alarms);
@@ -358,7 +362,7 @@ impl Clock {
                 alarms.heap.pop();
             }
             let Some(Reverse(next)) = alarms.heap.peek() else {
-                alarms.running = false;
+                alarms.running = None;
                 return;
             };
             let left = next.at.saturating_duration_since(Instant::now());

@@ -161,7 +161,6 @@ pub(crate) struct Above {
 
 impl Split {
     /// An empty deque that keeps `wanted` jobs public. It allocates nothing until the first push.
-    #[cfg(not(loom))]
     pub(crate) const fn new(wanted: usize) -> Self {
         Split {
             owner: Padded(Owner {
@@ -398,6 +397,11 @@ impl Split {
         stolen.job()
     }
 
+    /// How many jobs are public.
+    pub(crate) fn len(&self) -> usize {
+        self.lines().map(|line| line.thief.len()).sum()
+    }
+
     /// Is nothing public?
     pub(crate) fn is_empty(&self) -> bool {
         self.lines().all(|line| line.thief.is_empty())
@@ -504,6 +508,10 @@ mod public {
             }
         }
 
+        pub(crate) fn len(&self) -> usize {
+            self.0.len()
+        }
+
         pub(crate) fn is_empty(&self) -> bool {
             self.0.is_empty()
         }
@@ -604,8 +612,12 @@ mod public {
             self.steal().job()
         }
 
+        pub(crate) fn len(&self) -> usize {
+            self.0.lock().unwrap().len()
+        }
+
         pub(crate) fn is_empty(&self) -> bool {
-            self.0.lock().unwrap().is_empty()
+            self.len() == 0
         }
     }
 

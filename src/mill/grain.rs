@@ -13,7 +13,7 @@ use crate::mill::worker::Worker;
 ///
 /// Neighbouring items mostly run on the same thread, one after the other. There is no grain to choose: a
 /// worker takes small pieces first and larger ones as it goes, and whoever has nothing to do robs half of
-/// what another has left, down to a single item. So it does not matter where the dear items lie.
+/// what another has left, down to a single item (of more than 2^31, down to as many as make that many pieces). So it does not matter where the dear items lie.
 ///
 /// Items may be a range of integers, or the elements of a slice, vector or array, by shared or by mutable
 /// reference. Python's nearest relative is `for _ in pool.map(body, items)`.

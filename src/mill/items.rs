@@ -8,7 +8,7 @@ use std::ops::Range;
 /// What the `par_` functions take: ranges of integers, slices, vectors, arrays, and mutable slices and vectors.
 ///
 /// Sealed: gristmill implements it for what can be split anywhere.
-pub trait IntoItems {
+pub trait IntoItems: Sealed {
     /// What the loop body gets.
     type Item;
     #[doc(hidden)]
@@ -16,6 +16,13 @@ pub trait IntoItems {
     #[doc(hidden)]
     fn into_items(self) -> Self::Items;
 }
+
+mod sealed {
+    /// Keeps others from implementing [`IntoItems`](super::IntoItems): the loops rely on what it gives.
+    pub trait Sealed {}
+}
+
+use sealed::Sealed;
 
 /// Items by their position.
 ///
@@ -34,6 +41,8 @@ pub unsafe trait Items: Sync {
 
 macro_rules! ranges {
     ($($int:ty)*) => { $(
+        impl Sealed for Range<$int> {}
+
         impl IntoItems for Range<$int> {
             type Item = $int;
             type Items = Range<$int>;
@@ -77,6 +86,10 @@ unsafe impl<'a, T: Sync> Items for &'a [T] {
 
 macro_rules! shared {
     ([$($generics:tt)*] $type:ty) => {
+        impl<T, $($generics)*> Sealed for &$type {}
+
+        impl<T, $($generics)*> Sealed for &mut $type {}
+
         impl<'a, T: Sync, $($generics)*> IntoItems for &'a $type {
             type Item = &'a T;
             type Items = &'a [T];

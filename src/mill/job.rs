@@ -50,7 +50,7 @@ impl Header {
 
 /// What the waiter for a single job sees besides.
 struct Wait {
-    /// The deque of whoever runs the job, null until somebody has started it.
+    /// The seat of whoever runs the job, null until somebody has started it.
     runner: AtomicPtr<()>,
     latch: Latch,
 }
@@ -73,7 +73,7 @@ impl Waited {
         &unsafe { (*self.wait.get()).assume_init_ref() }.latch
     }
 
-    /// The deque of whoever runs the job; null if nobody has started it.
+    /// The seat of whoever runs the job; null if nobody has started it.
     ///
     /// # Safety
     ///
@@ -140,12 +140,12 @@ impl JobRef {
         unsafe { *(*(*self.0).stamp.get()).assume_init_ref() }
     }
 
-    /// The job is about to run on the worker with this deque: if somebody waits for it alone, tells it whom to rob.
+    /// The job is about to run on the worker with this seat: if somebody waits for it alone, tells it whom to rob.
     ///
     /// # Safety
     ///
     /// The job has been stamped and has not run.
-    pub(crate) unsafe fn started(self, deque: *const ()) {
+    pub(crate) unsafe fn started(self, seat: *const ()) {
         // SAFETY: as the caller says.
         if !ptr::eq(unsafe { self.stamped() }.family, self.0.cast()) {
             return;
@@ -153,7 +153,7 @@ impl JobRef {
         // SAFETY: only stack jobs are families of their own, and `stamp_waited` made their `Wait`.
         let wait = unsafe { (*(*self.0.cast::<Waited>()).wait.get()).assume_init_ref() };
         // ORDERING(runner): Release; pairs with the load in `Waited::runner`.
-        wait.runner.store(deque.cast_mut(), Ordering::Release);
+        wait.runner.store(seat.cast_mut(), Ordering::Release);
     }
 
     /// Runs the job.

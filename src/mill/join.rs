@@ -77,13 +77,20 @@ where
     };
     let token = worker.seat.owner.token.get();
     if cancel::must_unwind(token) {
-        unwind::drop_quietly((a, b));
+        unwind::drop_quietly(a);
+        unwind::drop_quietly(b);
         cancel::unwind_now();
     }
     let b = StackJob::new(b);
     let private = worker.seat.deque.push_slowly(b.job_ref());
     if private {
         worker.feed();
+        // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
+        // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
+        // marked hungry after all and look on the next push.
+        if cancel::is_cancelled(token) {
+            worker.seat.deque.mark_hungry();
+        }
     } else {
         worker.expose_all();
         // SAFETY: `b` lies in this frame, and nobody has seen it.
@@ -125,7 +132,7 @@ where
     RB: Send,
 {
     let ra = Held::new(ra);
-    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    let worker = Worker::seated();
     if take_back(worker.seat, b.job_ref(), direct) {
         // SAFETY: we popped it, so nobody else has it.
         let rb = unsafe { b.take() }();
@@ -161,7 +168,7 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    let Some(worker) = Worker::current() else { unreachable!("a join ends where it began") };
+    let worker = Worker::seated();
     let private = !direct && worker.seat.deque.pop();
     if private || take_back(worker.seat, b.job_ref(), direct) {
         // SAFETY: taken back, so nobody else has it.

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc};
 
 use crate::locality::{self, Place};
 use crate::mill::cancel;
@@ -216,12 +216,12 @@ impl MillBuilder {
     pub fn build(self) -> Result<Mill, BuildError> {
         let chosen = self.settings.places.len();
         let asked = self.workers.or((chosen > 0).then_some(chosen));
-        let workers = asked.unwrap_or_else(|| topology::default_threads().count);
+        let workers = asked.unwrap_or_else(|| topology::default_threads().count.min(MAX_WORKERS));
         in_range("workers", workers, 1)?;
         in_range("max_spares", self.settings.max_spares, 0)?;
         let topology = self.topology.unwrap_or_else(Topology::detect);
         let places = places(&topology, &self.settings.places, workers);
-        fork::watch(seat::forget);
+        fork::watch(forget);
         cancel::poke_with(poke_all);
         let nodes = topology.nodes().len().max(1);
         let hall = Arc::new(Hall {
@@ -277,17 +277,43 @@ fn in_range(what: &'static str, asked: usize, least: usize) -> Result<(), BuildE
 
 static GLOBAL: OnceLock<Mill> = OnceLock::new();
 static GLOBAL_BUILD: Mutex<()> = Mutex::new(());
-static HALLS: Mutex<Vec<Weak<Hall>>> = Mutex::new(Vec::new());
+
+type Halls = Mutex<Vec<Weak<Hall>>>;
+
+/// All mills of this process; null until there is one.
+static HALLS: AtomicPtr<Halls> = AtomicPtr::new(std::ptr::null_mut());
+
+fn halls() -> MutexGuard<'static, Vec<Weak<Hall>>> {
+    let mut halls = HALLS.load(Ordering::Acquire);
+    if halls.is_null() {
+        halls = Box::into_raw(Box::default());
+        if let Err(first) =
+            HALLS.compare_exchange(std::ptr::null_mut(), halls, Ordering::AcqRel, Ordering::Acquire)
+        {
+            // SAFETY: just made, and nobody else has seen it.
+            drop(unsafe { Box::from_raw(halls) });
+            halls = first;
+        }
+    }
+    // SAFETY: not null, and never freed.
+    unsafe { &*halls }.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// In a forked child: forgets the parent's mills, and the lock that one of its threads may have held.
+fn forget() {
+    HALLS.store(std::ptr::null_mut(), Ordering::Release);
+    seat::forget();
+}
 
 fn register(hall: &Arc<Hall>) {
-    let mut halls = HALLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut halls = halls();
     halls.retain(|hall| hall.strong_count() > 0);
     halls.push(Arc::downgrade(hall));
 }
 
 /// Makes every worker of every mill look at its cancel token on its next push.
 fn poke_all() {
-    let halls: Vec<_> = HALLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let halls: Vec<_> = halls().clone();
     for hall in halls.iter().filter_map(Weak::upgrade) {
         hall.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.deque.mark_hungry()));
     }
@@ -551,7 +577,11 @@ impl Hall {
         let job = StackJob::new(f);
         // SAFETY: nobody has seen the job.
         unsafe { job.job_ref().stamp_waited(token) };
-        self.hand_in(self.own_node(), Priority::Normal, || job.job_ref())?;
+        if let Err(closed) = self.hand_in(self.own_node(), Priority::Normal, || job.job_ref()) {
+            // SAFETY: it was not handed in, so nobody else has it.
+            drop(unsafe { job.take() });
+            return Err(closed);
+        }
         // SAFETY: stamped above.
         let latch = unsafe { job.waited().latch() };
         for round in 0..PATIENCE {
@@ -600,7 +630,7 @@ impl Hall {
         F: FnOnce() + Send + 'static,
     {
         let closure = move |stamp: Stamp| {
-            let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+            let worker = Worker::seated();
             // SAFETY: retained below, for this job.
             let token = unsafe { cancel::release(stamp.token) };
             if token.is_some_and(|token| token.is_cancelled()) {

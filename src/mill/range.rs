@@ -68,6 +68,9 @@ struct Part {
     owner: Cell<*const ()>,
 }
 
+/// The most items between two looks at whether the loop is to stop.
+const LONG: usize = 1 << 24;
+
 /// Parts that need no allocation.
 const FEW: usize = 4;
 
@@ -103,7 +106,7 @@ where
     I: Fn() -> A + Sync,
     S: Fn(A, Range<usize>) -> A + Sync,
 {
-    let Some(worker) = Worker::current() else { unreachable!("loops run on workers and visitors") };
+    let worker = Worker::seated();
     // Both ends must fit into one word: very long loops go by units of several items.
     let unit = len.div_ceil(1 << 31).max(1);
     let units = len.div_ceil(unit);
@@ -139,11 +142,11 @@ where
     let mut segments = shared.segments.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let panic = shared.panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(payload) = panic {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         unwind::resume(payload);
     }
     if shared.stop.load(Ordering::Relaxed) && cancel::must_unwind(shared.token) {
-        unwind::drop_quietly(segments);
+        segments.into_iter().for_each(unwind::drop_quietly);
         cancel::unwind_now();
     }
     segments.sort_unstable_by_key(|segment| segment.range.start);
@@ -212,7 +215,7 @@ where
     let part = unsafe { &*header.cast::<Part>() };
     // SAFETY: parts point to their loop, which has these types: `segments` pairs them.
     let shared = unsafe { &*part.owner.get().cast::<Loop<I, S, A>>() };
-    let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+    let worker = Worker::seated();
     // From here on the part's owner may invite again.
     // ORDERING(invitation): Release; pairs with the load in `invite`.
     part.out.store(false, Ordering::Release);
@@ -285,7 +288,7 @@ where
                     None => (piece.start, (self.init)()),
                 };
                 let end = piece.end;
-                segment = Some(Segment { range: start..end, value: (self.step)(value, piece) });
+                segment = Some(Segment { range: start..end, value: self.take_steps(value, piece) });
                 most = most.saturating_mul(2);
             }
             lock(&self.segments).extend(segment);
@@ -294,16 +297,29 @@ where
     }
 
     fn next_piece(&self, part: &Part, most: u32) -> Option<Range<usize>> {
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        if cancel::must_unwind(self.token) {
-            self.stop.store(true, Ordering::Relaxed);
+        if self.must_stop() {
             return None;
         }
         let units = part.take_front(most)?;
         let item = |unit: u32| (unit as usize).saturating_mul(self.unit).min(self.len);
         Some(item(units.start)..item(units.end))
+    }
+
+    /// One step, but for units of very many items: those are left half done when the loop is to stop.
+    fn take_steps(&self, mut value: A, mut piece: Range<usize>) -> A {
+        while piece.len() > LONG && !self.must_stop() {
+            let rest = piece.start + LONG;
+            value = (self.step)(value, piece.start..rest);
+            piece.start = rest;
+        }
+        if piece.len() > LONG { value } else { (self.step)(value, piece) }
+    }
+
+    fn must_stop(&self) -> bool {
+        if cancel::must_unwind(self.token) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// While this part has work left, an invitation to it is in our line.

@@ -23,7 +23,7 @@ use crate::mill::latch::Latch;
 use crate::mill::pool;
 use crate::mill::seat::{self, Seat};
 use crate::mill::worker::{Worker, rob_family};
-use crate::prim::atomic::{AtomicI64, Ordering};
+use crate::prim::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::sync::parker::{Parker, Unparker};
 use crate::unwind::{self, Payload};
@@ -45,6 +45,8 @@ struct State {
     opener: *const Seat,
     done: Latch,
     panic: Mutex<Option<Payload>>,
+    /// A job was cancelled: dropped, or left before its end.
+    cut: AtomicBool,
     hall: *const Hall,
     waiter: Unparker,
     fifo: bool,
@@ -82,7 +84,8 @@ unsafe impl Send for State {}
 ///
 /// # Panics
 ///
-/// With the panic of `body`, or else with the first panic of a job, once all jobs are over.
+/// With the panic of `body`, or else with the first panic of a job, once all jobs are over. Under a cancelled
+/// [token](crate::CancelToken) that cost it a job the call unwinds to the token's `run`.
 ///
 /// # Memory ordering
 ///
@@ -127,7 +130,7 @@ where
 }
 
 fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
-    let Some(worker) = Worker::current() else { unreachable!("a scope opens on a worker or visitor") };
+    let worker = Worker::seated();
     let scope = Scope {
         state: State {
             pending: AtomicI64::new(OPEN),
@@ -135,6 +138,7 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
             opener: worker.seat,
             done: Latch::new(),
             panic: Mutex::new(None),
+            cut: AtomicBool::new(false),
             hall: worker.hall,
             waiter: Parker::current(),
             fifo,
@@ -155,7 +159,14 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
             unwind::drop_quietly(value);
             unwind::resume(payload)
         }
-        (Ok(value), None) => value,
+        (Ok(value), None) => {
+            // Jobs may have had a token of their own; but if ours is cancelled too, this is not the whole result.
+            if scope.state.cut.load(Ordering::Relaxed) && cancel::must_unwind(worker.seat.owner.token.get()) {
+                unwind::drop_quietly(value);
+                cancel::unwind_now();
+            }
+            value
+        }
     }
 }
 
@@ -218,11 +229,16 @@ impl State {
 
     /// Runs a job of this scope and counts it off.
     fn run(&self, token: Option<CancelToken>, job: impl FnOnce()) {
-        let Some(worker) = Worker::current() else { unreachable!("jobs run on workers and visitors") };
+        let worker = Worker::seated();
         if token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.cut.store(true, Ordering::Relaxed);
             unwind::drop_quietly(job);
         } else if let Err(payload) = unwind::halt(|| self.innermost(worker, job)) {
-            self.keep(payload);
+            if cancel::is_unwinding(&payload) {
+                self.cut.store(true, Ordering::Relaxed);
+            } else {
+                self.keep(payload);
+            }
         }
         drop(token);
         self.count(Some(worker.seat), -1);
@@ -270,6 +286,9 @@ impl State {
     fn publish(&self, job: JobRef) {
         let worker = Worker::current();
         let on_line = worker.filter(|worker| self.is_innermost(worker.seat));
+        // SAFETY: the hall outlives the scope, and we hold the scope.
+        let hall = unsafe { &*self.hall };
+        hall.assert_same_process();
         let queue = self.queue.get_or_init(|| Arc::new(Inbox::new()));
         queue.push(job);
         let queue = Arc::clone(queue);
@@ -283,8 +302,6 @@ impl State {
         // SAFETY: the ticket owns its part of the queue; jobs in the queue are counted, so while there is one
         // the scope is there.
         let ticket = unsafe { HeapJob::boxed(ticket, Stamp { family, token: ptr::null() }) };
-        // SAFETY: the hall outlives the scope, and we hold the scope.
-        let hall = unsafe { &*self.hall };
         match (on_line, worker) {
             (Some(worker), _) => worker.push_public(ticket),
             (None, Some(worker)) if ptr::eq(worker.hall, hall) => worker.push_loose(Priority::Normal, ticket),

@@ -16,7 +16,7 @@ use crate::mill::job::JobRef;
 use crate::mill::stats::Page;
 use crate::prim::{Mutex, Padded, lock};
 use crate::rng::Rng;
-use crate::sync::help::Help;
+use crate::sync::help::{self, Help};
 use crate::sync::parker::{Parker, Unparker};
 
 /// What only the seat's owner touches.
@@ -32,6 +32,8 @@ pub(crate) struct Owner {
     /// How many rounds to search before going to sleep.
     pub(crate) patience: Cell<u32>,
     pub(crate) tick: Cell<u32>,
+    /// Jobs that came along with the one that was stolen.
+    pub(crate) loot: Cell<Vec<JobRef>>,
     /// The owner came from outside and leaves soon.
     pub(crate) visitor: Cell<bool>,
     /// If it came from another mill: how to hand over its slot there.
@@ -84,6 +86,7 @@ impl Seat {
                 stack_floor: Cell::new(0),
                 patience: Cell::new(0),
                 tick: Cell::new(0),
+                loot: Cell::new(Vec::new()),
                 visitor: Cell::new(false),
                 outer: Cell::new(None),
                 rng: Rng::new(index as u64),
@@ -264,7 +267,8 @@ impl Drop for Sitting {
     }
 }
 
-/// Forgets the seat: the calling thread is the only one in a forked child.
+/// Forgets the seat, and how to hand its slot over: the calling thread is the only one in a forked child.
 pub(crate) fn forget() {
     DEQUE.set(&raw const NOWHERE);
+    help::replace(None);
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use crate::locality::{Place, Tier};
-use crate::mill::deque::{Split, Steal};
+use crate::locality::Place;
+use crate::mill::deque::Steal;
 use crate::mill::hall::{Hall, ThreadHandler, Waiting};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
@@ -32,6 +32,8 @@ pub(crate) const PATIENCE: u32 = 64;
 const IMPATIENCE: u32 = 2;
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
 const SPINS: u32 = 8;
+/// How many jobs of one scope a thief takes along with the first.
+const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(1);
 /// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
@@ -52,6 +54,11 @@ impl<'a> Worker<'a> {
     #[inline]
     pub(crate) fn current() -> Option<Worker<'a>> {
         seat::current().map(Worker::on)
+    }
+
+    /// The calling thread's, where only threads that sit in a mill come by.
+    pub(crate) fn seated() -> Worker<'a> {
+        Worker::current().unwrap_or_else(|| lost())
     }
 
     /// The worker on the calling thread's own seat.
@@ -136,7 +143,7 @@ impl<'a> Worker<'a> {
         let above = deque.enter(unsafe { job.stamped() }.family);
         let scope = owner.scope.replace(ptr::null());
         // SAFETY: stamped, and not run yet.
-        unsafe { job.started(ptr::from_ref(deque).cast()) };
+        unsafe { job.started(ptr::from_ref(self.seat).cast()) };
         let mut next = Some(job);
         while let Some(job) = next {
             // SAFETY: taken out of a queue, by the caller or just now.
@@ -154,11 +161,22 @@ impl<'a> Worker<'a> {
     /// As [`run`](Self::run).
     pub(crate) unsafe fn run_here(&self, job: JobRef) {
         // SAFETY: jobs in queues are stamped.
-        let before = self.seat.owner.token.replace(unsafe { job.stamped() }.token);
+        let before = self.set_token(unsafe { job.stamped() }.token);
         // SAFETY: ours, says the caller. Jobs do not unwind.
         unsafe { job.run() };
-        self.seat.owner.token.set(before);
+        self.set_token(before);
         self.seat.stats.ran();
+    }
+
+    /// From now on this thread works under `token`; returns the one before.
+    pub(crate) fn set_token(&self, token: *const ()) -> *const () {
+        let before = self.seat.owner.token.replace(token);
+        if !ptr::eq(before, token) {
+            // Cancelling marks all deques, so that the next push looks at its token; but this one may have looked
+            // under the other token since.
+            self.seat.deque.mark_hungry();
+        }
+        before
     }
 
     fn read_mail(&self) -> bool {
@@ -215,6 +233,9 @@ impl<'a> Worker<'a> {
                 if !matches!(stolen, Steal::More(_)) {
                     victim.deque.mark_hungry();
                 }
+                if let Steal::More(job) = stolen {
+                    self.take_siblings(victim, job);
+                }
                 let job = stolen.job().or_else(|| {
                     victim.loose_if_any().and_then(|loose| loose.thief.steal_batch(&self.seat.loose().own))
                 });
@@ -225,6 +246,61 @@ impl<'a> Worker<'a> {
             }
         }
         None
+    }
+
+    /// Jobs of a scope are often small: takes some more along, up to half of what is there. They wait in our loot; the
+    /// last of it may be a job of another family.
+    fn take_siblings(&self, victim: &Seat, job: JobRef) {
+        // SAFETY: jobs in queues are stamped, and these have not run.
+        let family_of = |job: JobRef| unsafe { job.stamped() }.family;
+        let family = family_of(job);
+        if family.is_null() || ptr::eq(family, job.as_ptr().cast()) {
+            return;
+        }
+        let mut loot = self.seat.owner.loot.take();
+        for _ in 0..(victim.deque.len() / 2).min(SIBLINGS) {
+            let Some(next) = victim.deque.steal().job() else { break };
+            loot.push(next);
+            if !ptr::eq(family_of(next), family) {
+                break;
+            }
+        }
+        self.seat.owner.loot.set(loot);
+    }
+
+    /// Runs a job that was stolen, and what was taken along with it.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run); no frame is open on this thread.
+    unsafe fn run_stolen(&self, job: JobRef) {
+        let mut loot = self.seat.owner.loot.take();
+        if loot.is_empty() {
+            // SAFETY: as the caller says.
+            return unsafe { self.run(job) };
+        }
+        // SAFETY: jobs in queues are stamped.
+        let family = unsafe { job.stamped() }.family;
+        // SAFETY: as above.
+        let is_stranger = |last: &JobRef| !ptr::eq(unsafe { last.stamped() }.family, family);
+        let stranger = if loot.last().is_some_and(is_stranger) { loot.pop() } else { None };
+        // The siblings go on our line, under the family that they share: others find them there, and so does
+        // whoever waits for them.
+        let above = self.seat.deque.enter(family);
+        for sibling in loot.drain(..) {
+            self.seat.deque.push_public(sibling);
+        }
+        self.seat.owner.loot.set(loot);
+        self.call();
+        for job in [stranger, Some(job)].into_iter().flatten() {
+            // SAFETY: both are ours alone.
+            unsafe { self.run(job) };
+        }
+        while let Some(sibling) = self.seat.deque.pop_public() {
+            // SAFETY: popped just now.
+            unsafe { self.run_here(sibling) };
+        }
+        self.seat.deque.leave(above);
     }
 
     fn take_from_inboxes(&self) -> Option<JobRef> {
@@ -275,8 +351,8 @@ impl<'a> Worker<'a> {
                 if std::mem::take(&mut searching) && idle.end_search() {
                     self.call();
                 }
-                // SAFETY: taken out of a queue just now.
-                unsafe { self.run(job) };
+                // SAFETY: taken out of a queue just now, and this is the bottom of the thread's stack.
+                unsafe { self.run_stolen(job) };
                 if idle.census().free() < 0 && idle.yield_slot() {
                     self.seat.lie_down();
                     if !self.sleep() {
@@ -364,10 +440,15 @@ impl<'a> Worker<'a> {
             return None;
         }
         let job = rob(self);
-        if job.is_none() && self.hall.settings.waiting == Waiting::Greedy {
-            return self.find().or_else(|| self.steal());
+        if job.is_some() || self.hall.settings.waiting != Waiting::Greedy {
+            return job;
         }
-        job
+        let job = self.find().or_else(|| self.steal())?;
+        // Nothing more than one job at a time above open frames.
+        for other in self.seat.owner.loot.take() {
+            self.push_public(other);
+        }
+        Some(job)
     }
 
     /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
@@ -444,6 +525,15 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Only in a forked child does a thread lose its seat in the middle of a job.
+#[cold]
+fn lost() -> ! {
+    panic!(
+        "this process was forked in the middle of a job, so it has none of the mill's threads and cannot end \
+         the `join`, `scope` or loop around it: leave a forked child by `_exit` or `exec`"
+    )
+}
+
 /// Between two fruitless rounds.
 fn pause(round: u32) {
     if round < SPINS {
@@ -459,10 +549,12 @@ fn pause(round: u32) {
 pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
     move |worker| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let deque = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
-        // SAFETY: null, or the deque of a seat of our mill, and those live as long as it.
-        let found = unsafe { deque.cast::<Split>().as_ref() }?.rob(job.as_ptr().cast())?;
-        worker.seat.stats.stole(Tier::Smt);
+        let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
+        // SAFETY: null, or a seat of our mill, and those live as long as it.
+        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
+        let found = victim.deque.rob(job.as_ptr().cast())?;
+        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
+        worker.seat.stats.stole(tier);
         Some(found)
     }
 }
@@ -521,6 +613,9 @@ impl Hall {
 
     /// Starts a spare thread in the place of `instead`.
     fn hire(&self, instead: Option<&Seat>) -> bool {
+        if fork::generation() != self.generation {
+            return false;
+        }
         let seat = self.claim_seat(|| {
             self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
         });
@@ -689,6 +784,8 @@ impl Hall {
                 self.sitting = None;
                 help::replace(self.outer);
                 self.seat.owner.token.set(ptr::null());
+                // The next one on this seat may be a worker thread.
+                self.seat.owner.outer.set(None);
                 let seat = ptr::from_ref(self.seat).cast_mut();
                 // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
                 let swapped = self.hall.visitor.compare_exchange(
@@ -723,6 +820,11 @@ impl Hall {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;
         }
+        // A worker of another mill sleeps here: what ends may need a worker there.
+        help::asleep(|| self.wait_for_all());
+    }
+
+    fn wait_for_all(&self) {
         let _one_at_a_time = lock(&self.ending);
         let parker = Parker::current();
         self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::SeqCst);

@@ -21,8 +21,17 @@ pub(crate) type Unparker = &'static Parker;
 
 static FREE: std::sync::Mutex<Vec<Unparker>> = std::sync::Mutex::new(Vec::new());
 
-fn free_list() -> std::sync::MutexGuard<'static, Vec<Unparker>> {
-    FREE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Shows `look` the parkers that nobody uses. `None` if somebody else looks just then, and goes on doing so: in a
+/// child that was forked while another thread looked, that is for ever, so nobody waits here.
+fn free_list<R>(look: impl FnOnce(&mut Vec<Unparker>) -> R) -> Option<R> {
+    for _ in 0..100 {
+        match FREE.try_lock() {
+            Ok(mut free) => return Some(look(&mut free)),
+            Err(std::sync::TryLockError::Poisoned(free)) => return Some(look(&mut free.into_inner())),
+            Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
 }
 
 struct Lease(Unparker);
@@ -30,7 +39,8 @@ struct Lease(Unparker);
 impl Drop for Lease {
     fn drop(&mut self) {
         let _ = CURRENT.try_with(|current| current.set(None));
-        free_list().push(self.0);
+        // Else it leaks: a cache line.
+        free_list(|free| free.push(self.0));
     }
 }
 
@@ -44,7 +54,8 @@ impl Parker {
     pub(crate) fn current() -> Unparker {
         CURRENT.with(|current| {
             current.get().unwrap_or_else(|| {
-                let parker = free_list().pop().unwrap_or_else(|| Box::leak(Box::new(Parker::new())));
+                let left = free_list(Vec::pop).flatten();
+                let parker = left.unwrap_or_else(|| Box::leak(Box::new(Parker::new())));
                 current.set(Some(parker));
                 // In a thread that is already being torn down nobody gives the parker back: it leaks.
                 let _ = LEASE.try_with(|lease| lease.set(Some(Lease(parker))));

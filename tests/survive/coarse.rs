@@ -1,0 +1,133 @@
+//! What is split off or spawned can start while whoever did so is busy for long.
+//!
+//! The long leaf never calls the mill while it waits: what it has put on its line must be visible already.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use gristmill::{join, scope, spawn, yield_now};
+
+use crate::suite::{closed_mill, mill, open, tick, until, watch::watch};
+
+#[test]
+fn the_outer_halves_of_nested_joins_start_under_a_long_leaf() {
+    let _watched = watch("the_outer_halves_of_nested_joins_start_under_a_long_leaf");
+    let mill = mill(4);
+    for _ in 0..200 {
+        let started = AtomicUsize::new(0);
+        let start = || started.fetch_add(1, Ordering::SeqCst);
+        let leaf = || until(|| started.load(Ordering::SeqCst) == 3);
+        mill.install(|| join(|| join(|| join(leaf, start), start), start));
+        assert_eq!(started.into_inner(), 3);
+    }
+}
+
+/// More halves than are kept public: the leaf shows them with `yield_now`.
+fn nest(depth: usize, started: &AtomicUsize, all: usize) {
+    if depth == 0 {
+        while started.load(Ordering::SeqCst) < all {
+            yield_now();
+        }
+        return;
+    }
+    let start = || started.fetch_add(1, Ordering::SeqCst);
+    join(|| nest(depth - 1, started, all), start);
+}
+
+#[test]
+fn all_halves_start_under_a_long_leaf_that_yields() {
+    let _watched = watch("all_halves_start_under_a_long_leaf_that_yields");
+    let mill = mill(4);
+    for _ in 0..100 {
+        mill.install(|| nest(50, &AtomicUsize::new(0), 50));
+    }
+}
+
+#[test]
+fn scope_jobs_start_under_a_long_leaf() {
+    let _watched = watch("scope_jobs_start_under_a_long_leaf");
+    let mill = mill(4);
+    for jobs in [1, 3, 10, 100] {
+        for fifo in [false, true] {
+            let started = AtomicUsize::new(0);
+            let started = &started;
+            mill.install(|| {
+                open(fifo, |s| {
+                    for _ in 0..jobs {
+                        s.spawn(move |_| {
+                            started.fetch_add(1, Ordering::SeqCst);
+                        });
+                    }
+                    until(|| started.load(Ordering::SeqCst) == jobs);
+                });
+            });
+        }
+    }
+}
+
+#[test]
+fn scope_jobs_from_inside_a_join_start_under_a_long_leaf() {
+    let _watched = watch("scope_jobs_from_inside_a_join_start_under_a_long_leaf");
+    let mill = mill(2);
+    for jobs in [1, 10] {
+        let started = AtomicUsize::new(0);
+        let started = &started;
+        mill.install(|| {
+            scope(|s| {
+                let half = || {
+                    for _ in 0..jobs {
+                        s.spawn(move |_| {
+                            started.fetch_add(1, Ordering::SeqCst);
+                        });
+                    }
+                };
+                join(half, half);
+                until(|| started.load(Ordering::SeqCst) == 2 * jobs);
+            });
+        });
+    }
+}
+
+#[test]
+fn detached_jobs_start_under_a_long_job() {
+    let _watched = watch("detached_jobs_start_under_a_long_job");
+    for mill in [mill(2), closed_mill(2), closed_mill(4)] {
+        for jobs in [1, 10, 100] {
+            let started = Arc::new(AtomicUsize::new(0));
+            mill.install(|| {
+                for _ in 0..jobs {
+                    let started = Arc::clone(&started);
+                    spawn(move || {
+                        started.fetch_add(1, Ordering::SeqCst);
+                    });
+                }
+                until(|| started.load(Ordering::SeqCst) == jobs);
+            });
+        }
+    }
+}
+
+#[test]
+fn jobs_that_one_spawned_job_leaves_behind_are_not_hidden_by_the_next() {
+    let _watched = watch("jobs_that_one_spawned_job_leaves_behind_are_not_hidden_by_the_next");
+    let mill = closed_mill(2);
+    for _ in 0..100 {
+        let (done, wait) = mpsc::channel();
+        let started = Arc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            let (started, done) = (Arc::clone(&started), done.clone());
+            // Each spawns, and then waits for what the other has spawned as well.
+            mill.spawn(move || {
+                for _ in 0..5 {
+                    let started = Arc::clone(&started);
+                    spawn(move || tick(&started));
+                }
+                gristmill::blocking(|| until(|| started.load(Ordering::SeqCst) == 10));
+                done.send(()).unwrap();
+            })
+            .unwrap();
+        }
+        wait.recv().unwrap();
+        wait.recv().unwrap();
+    }
+}
