@@ -31,7 +31,8 @@ pub(super) fn mill(workers: usize) -> Result<Rc<Mill>, CompareError> {
 
 pub(super) fn large(_: &Options) -> Result<Vec<Contest>, CompareError> {
     // Refused now rather than in the middle.
-    (rayon(MANY)?, mill(MANY)?);
+    drop(rayon(MANY)?);
+    drop(mill(MANY)?);
     let contestants = vec![
         Contestant::new("rayon", MANY, || {
             life(|| rayon(MANY), |pool| assert_eq!(pool.broadcast(|_| ()).len(), MANY))
