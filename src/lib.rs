@@ -155,6 +155,9 @@ pub use mill::join::join;
 pub use mill::local::WorkerLocal;
 pub use mill::pool::{BuildError, Closed, MAX_WORKERS, Mill, MillBuilder};
 pub use mill::scope::{Scope, scope, scope_fifo};
+pub use mill::sort::{
+    par_sort, par_sort_by, par_sort_by_key, par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key,
+};
 pub use mill::spawn::{blocking, spawn, worker_index, yield_now};
 pub use mill::stats::{MillStats, WorkerStats};
 

@@ -18,6 +18,7 @@ mod range;
 mod roster;
 pub(crate) mod scope;
 mod seat;
+pub(crate) mod sort;
 pub(crate) mod spawn;
 pub(crate) mod stats;
 mod worker;

@@ -57,6 +57,8 @@ pub(crate) struct Seat {
     pub(crate) index: usize,
     pub(crate) node: usize,
     asleep: AtomicU32,
+    /// The owner sleeps in a wait, and could run something.
+    rests: AtomicBool,
     parker: AtomicPtr<Parker>,
     loose: OnceLock<Loose>,
     /// None while no worker thread sits here.
@@ -95,6 +97,7 @@ impl Seat {
             index,
             node,
             asleep: AtomicU32::new(AWAKE),
+            rests: AtomicBool::new(false),
             parker: AtomicPtr::new(ptr::null_mut()),
             loose: OnceLock::new(),
             mail: Mutex::new(None),
@@ -203,6 +206,21 @@ impl Seat {
     /// Gets the owner up; true for the one caller that did it.
     pub(crate) fn rouse(&self) -> bool {
         self.lies() && self.asleep.compare_exchange(ASLEEP, AWAKE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Owner: it is about to sleep in a wait, or is up again.
+    pub(crate) fn rest(&self, rests: bool) {
+        // ORDERING(rest): SeqCst; the sleeper says so and looks for jobs next, others publish and look here next.
+        self.rests.store(rests, Ordering::SeqCst);
+    }
+
+    /// Wakes an owner that rests; true for the one caller that did it.
+    pub(crate) fn rouse_from_rest(&self) -> bool {
+        let roused = self.rests.load(Ordering::SeqCst) && self.rests.swap(false, Ordering::SeqCst);
+        if roused {
+            self.wake();
+        }
+        roused
     }
 
     /// Hands the owner its parker's token.

@@ -435,12 +435,17 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Is so little of the stack left that a waiter takes no more jobs?
+    fn is_deep(&self) -> bool {
+        stack::here() < self.seat.owner.stack_floor.get()
+    }
+
     fn job_while_waiting(&self, rob: &impl Fn(&Self) -> Option<JobRef>) -> Option<JobRef> {
-        if stack::here() < self.seat.owner.stack_floor.get() {
+        if self.is_deep() {
             return None;
         }
         let job = rob(self);
-        if job.is_some() || self.hall.settings.waiting != Waiting::Greedy {
+        if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
             return job;
         }
         let job = self.find().or_else(|| self.steal())?;
@@ -460,10 +465,13 @@ impl<'a> Worker<'a> {
             if !latch.announce(parker) || self.seat.has_mail() {
                 return None;
             }
-            self.job_while_waiting(rob).or_else(|| {
+            self.seat.rest(!self.is_deep());
+            let found = self.job_while_waiting(rob);
+            if found.is_none() {
                 parker.park();
-                None
-            })
+            }
+            self.seat.rest(false);
+            found
         });
         if let Some(job) = found {
             // SAFETY: taken out of a queue just now.
@@ -579,7 +587,7 @@ impl Hall {
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
         while self.idle.is_call_due() {
             match self.idle.call(self.may_grow()) {
-                Call::Nobody => return false,
+                Call::Nobody => return self.has_run_out() && self.rouse_waiter(),
                 Call::Sleeper => {
                     if let Some(seat) = self.rouse_nearest(from) {
                         self.idle.found_sleeper();
@@ -600,6 +608,17 @@ impl Hall {
             }
         }
         false
+    }
+
+    /// Are there free slots, but no thread left that could take one? Then waiters take any job, whatever they hold:
+    /// better than that nobody does.
+    fn has_run_out(&self) -> bool {
+        let census = self.idle.census();
+        census.free() > 0 && census.sleeping() == 0 && census.searching() == 0 && !self.may_grow()
+    }
+
+    fn rouse_waiter(&self) -> bool {
+        self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.rouse_from_rest()))
     }
 
     fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {

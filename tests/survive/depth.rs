@@ -33,7 +33,6 @@ fn a_long_chain_of_stolen_halves_on_two_workers() {
 }
 
 #[test]
-#[ignore = "idle workers take the halves that waiters would, whose stacks are then lost: all spares are used up"]
 fn a_long_chain_of_stolen_halves_on_four_workers() {
     let _watched = watch("a_long_chain_of_stolen_halves_on_four_workers");
     stolen_chain(4);

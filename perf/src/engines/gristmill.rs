@@ -79,6 +79,6 @@ impl Engine for Grist {
     where
         T: Ord + Send + Copy,
     {
-        data.sort_unstable();
+        gristmill::par_sort_unstable(data);
     }
 }
