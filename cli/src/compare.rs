@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use perf::{Options, Size};
 
-/// The exit code for bad usage and bad inputs, as clap has it.
-const REFUSED: u8 = 2;
+use crate::REFUSED;
 
 /// Run the kernels on every engine side by side, check the answers, and report.
 ///

@@ -1,10 +1,14 @@
 //! The `gristmill` command.
 
 mod compare;
+mod measure;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// The exit code for bad usage and bad inputs, as clap has it.
+const REFUSED: u8 = 2;
 
 /// CPU-bound parallelism on one machine: compare the engines on it.
 #[derive(Parser)]
@@ -17,10 +21,15 @@ struct Command {
 #[derive(Subcommand)]
 enum Task {
     Compare(compare::Arguments),
+    Measure(measure::Arguments),
+    #[command(name = perf::measure::CHILD, hide = true)]
+    PoolMemory(measure::PoolMemory),
 }
 
 fn main() -> ExitCode {
     match Command::parse().task {
         Task::Compare(arguments) => compare::run(arguments),
+        Task::Measure(arguments) => measure::run(arguments),
+        Task::PoolMemory(arguments) => measure::pool_memory(&arguments),
     }
 }

@@ -85,6 +85,16 @@ pub enum CompareError {
         /// What it said.
         why: String,
     },
+    /// A process that was started to measure could not, or said something else than a number.
+    #[error("a process of its own for {engine} with {workers} workers: {why}")]
+    Child {
+        /// The engine.
+        engine: &'static str,
+        /// The threads it was asked for.
+        workers: usize,
+        /// What went wrong.
+        why: String,
+    },
     /// The table could not be printed.
     #[error("the table cannot be printed: {0}")]
     Print(#[from] io::Error),

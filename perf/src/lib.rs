@@ -3,11 +3,12 @@
 //! [`compare`] is the whole of `gristmill compare`: it checks the [`Options`], opens every engine's pool
 //! once, grinds the kernels in interleaved and shuffled rounds, checks every answer against the serial
 //! one, and reports ratios within a round, which is the only thing that can be trusted on a machine
-//! that is not quiet.
+//! that is not quiet. [`measure::run`] is `gristmill measure`: what is not a kernel, measured in the same manner.
 
 mod compare;
 pub mod engines;
 mod error;
+pub mod measure;
 mod trial;
 
 pub use compare::{MAX_WORKERS, Measured, Options, Row, Size, Spread, Wrong, compare, measure, write_csv};

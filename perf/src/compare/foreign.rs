@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// A moment, with the CPU time spent until then.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     at: Instant,
     /// Ticks all CPUs were busy, for whomever.
     all: u64,
@@ -18,14 +18,14 @@ const TICKS: f64 = 100.0;
 
 impl Moment {
     /// Now; `None` where `/proc` does not say.
-    pub(super) fn now() -> Option<Self> {
+    pub(crate) fn now() -> Option<Self> {
         let all = all(&fs::read_to_string("/proc/stat").ok()?)?;
         let own = own(&fs::read_to_string("/proc/self/stat").ok()?)?;
         Some(Self { at: Instant::now(), all, own })
     }
 
     /// The CPUs that others kept busy since then, on average.
-    pub(super) fn foreign_since(self) -> Option<f64> {
+    pub(crate) fn foreign_since(self) -> Option<f64> {
         let now = Self::now()?;
         let others = (now.all - self.all).saturating_sub(now.own - self.own) as f64;
         let seconds = now.at.duration_since(self.at).as_secs_f64();

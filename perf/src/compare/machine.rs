@@ -5,16 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The machine as the reports describe it.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
-    pub(super) cpu: String,
-    pub(super) threads: usize,
-    pub(super) kernel: String,
-    pub(super) rustc: &'static str,
-    pub(super) date: String,
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) threads: usize,
+    pub(crate) kernel: String,
+    pub(crate) rustc: &'static str,
+    pub(crate) date: String,
 }
 
 impl Machine {
-    pub(super) fn look() -> Self {
+    pub(crate) fn look() -> Self {
         Self {
             cpu: cpu(&read("/proc/cpuinfo")),
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -2,18 +2,18 @@
 
 mod apart;
 mod charts;
-mod foreign;
-mod machine;
-mod names;
-mod options;
+pub(crate) mod foreign;
+pub(crate) mod machine;
+pub(crate) mod names;
+pub(crate) mod options;
 mod page;
 mod python;
 mod report;
 mod rounds;
 mod sheet;
-mod shuffle;
-mod spread;
-mod table;
+pub(crate) mod shuffle;
+pub(crate) mod spread;
+pub(crate) mod table;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -118,7 +118,7 @@ fn write_files(options: &Options, report: &Report, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
-fn progress_bar(runs: usize) -> ProgressBar {
+pub(crate) fn progress_bar(runs: usize) -> ProgressBar {
     let bar = ProgressBar::new(runs as u64);
     match ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
         Ok(style) => bar.with_style(style),

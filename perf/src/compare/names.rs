@@ -3,7 +3,7 @@
 use crate::CompareError;
 
 /// The items of `list` that `given` names, in the order of the list; all of them if nothing is given.
-pub(super) fn chosen<T: Copy>(
+pub(crate) fn chosen<T: Copy>(
     what: &'static str,
     given: &[String],
     list: &[T],

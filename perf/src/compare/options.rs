@@ -200,7 +200,7 @@ fn check_input(folder: &Path, kernels: &[(Entry, usize)]) -> Result<(), CompareE
 }
 
 /// Tries to open a report for writing, leaving an older one as it is.
-fn check_output(option: &'static str, path: &Path) -> Result<(), CompareError> {
+pub(crate) fn check_output(option: &'static str, path: &Path) -> Result<(), CompareError> {
     let existed = path.exists();
     match OpenOptions::new().append(true).create(true).open(path) {
         Ok(_) if existed => Ok(()),

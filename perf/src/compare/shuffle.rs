@@ -4,20 +4,20 @@ use std::hash::{BuildHasher, RandomState};
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Shuffler(u64);
+pub(crate) struct Shuffler(u64);
 
 impl Shuffler {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A seed that differs from run to run, short enough to type.
-    pub(super) fn fresh_seed() -> u64 {
+    pub(crate) fn fresh_seed() -> u64 {
         RandomState::new().hash_one(std::process::id()) % 1_000_000
     }
 
     /// The numbers `0..len` in random order (Fisher and Yates).
-    pub(super) fn order(&mut self, len: usize) -> Vec<usize> {
+    pub(crate) fn order(&mut self, len: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..len).collect();
         for last in (1..len).rev() {
             order.swap(last, (self.next() % (last as u64 + 1)) as usize);

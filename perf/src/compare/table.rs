@@ -62,12 +62,12 @@ fn cells(row: &Row) -> Vec<String> {
     ]
 }
 
-pub(super) fn quartiles(spread: Spread) -> String {
+pub(crate) fn quartiles(spread: Spread) -> String {
     format!("{}..{}", figures(spread.low), figures(spread.high))
 }
 
 /// About three figures: `0.042`, `1.37`, `12.4`, `350`.
-pub(super) fn figures(value: f64) -> String {
+pub(crate) fn figures(value: f64) -> String {
     match value {
         v if v < 0.1 => format!("{v:.3}"),
         v if v < 10.0 => format!("{v:.2}"),

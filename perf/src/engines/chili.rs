@@ -11,17 +11,38 @@ use std::ops::Range;
 
 use chili::{Config, Scope, ThreadPool};
 use kernels::{Case, Engine, Shape};
+use rustix::thread::{self, CpuSet};
 
 use super::{Listing, Peer};
 
 pub(super) const LISTING: Listing = Listing {
     name: "chili",
     about: "chili's heartbeat joins; loops by halving",
-    open: |workers| {
-        let config = Config { thread_count: NonZero::new(workers), ..Config::default() };
-        Ok(Box::new(Pool(ThreadPool::with_config(config))))
-    },
+    open: |workers| Ok(Box::new(Pool(pool(workers)))),
 };
+
+/// A pool in which `workers` threads work: whoever opens a scope is one of them, so the pool starts one less.
+///
+/// None at all cannot be asked for. But it is what chili takes by default on a machine with one CPU, so for
+/// that moment this thread sees only one.
+pub(crate) fn pool(workers: usize) -> ThreadPool {
+    if let Some(thread_count) = NonZero::new(workers - 1) {
+        let config = Config { thread_count: Some(thread_count), ..Config::default() };
+        return ThreadPool::with_config(config);
+    }
+    let allowed = thread::sched_getaffinity(None);
+    let mut one = CpuSet::new();
+    if let Some(cpu) = allowed.ok().and_then(|set| (0..CpuSet::MAX_CPU).find(|cpu| set.is_set(*cpu))) {
+        one.set(cpu);
+    }
+    // Where the system refuses, the pool has a thread too many; its joins cost the same.
+    let narrowed = thread::sched_setaffinity(None, &one).is_ok();
+    let pool = ThreadPool::new();
+    if let (true, Ok(allowed)) = (narrowed, allowed) {
+        let _ = thread::sched_setaffinity(None, &allowed);
+    }
+    pool
+}
 
 struct Pool(ThreadPool);
 

@@ -3,7 +3,7 @@
 //! An [`Engine`](kernels::Engine) is what a kernel sees: `join`, loops, a sort. A [`Peer`] is what the
 //! comparison sees: a pool that lives for the whole run and can grind a prepared [`Case`].
 
-mod chili;
+pub(crate) mod chili;
 #[cfg(feature = "forkunion")]
 mod forkunion;
 mod gristmill;
