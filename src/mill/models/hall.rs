@@ -97,7 +97,7 @@ fn models_a_job_of_a_job_wakes_a_sleeper() {
         spawn(&hall, move || {
             let inner = Flag::new();
             let in_there = inner.clone();
-            crate::spawn(move || in_there.set());
+            crate::mill::spawn::spawn(move || in_there.set());
             inner.wait();
             there.set();
         });
@@ -115,8 +115,8 @@ fn models_a_slot_given_away_is_used_and_taken_back() {
         spawn(&hall, move || {
             let inner = Flag::new();
             let in_there = inner.clone();
-            crate::spawn(move || in_there.set());
-            crate::blocking(|| inner.wait());
+            crate::mill::spawn::spawn(move || in_there.set());
+            crate::mill::spawn::blocking(|| inner.wait());
             there.set();
         });
         done.wait();
@@ -131,7 +131,7 @@ fn models_a_call_refused_for_a_visitor_is_made_up_for() {
         let (hall, blocked, inner) = (mill(1, 1), Flag::new(), Flag::new());
         let (there, in_there) = (blocked.clone(), inner.clone());
         spawn(&hall, move || {
-            crate::blocking(|| {
+            crate::mill::spawn::blocking(|| {
                 there.set();
                 in_there.wait();
             })
@@ -183,7 +183,7 @@ fn models_the_end_waits_for_visitors() {
             thread::spawn(move || {
                 let visit = hall.visit(std::ptr::null(), move || {
                     // SAFETY: the visit is made once.
-                    crate::spawn(move || unsafe { once.job().run() });
+                    crate::mill::spawn::spawn(move || unsafe { once.job().run() });
                 });
                 visit.is_ok()
             })
@@ -208,7 +208,7 @@ fn models_a_reader_of_mail_does_not_count_as_searching() {
             let mail = move |_| {
                 let inner = Flag::new();
                 let in_there = inner.clone();
-                crate::spawn(move || in_there.set());
+                crate::mill::spawn::spawn(move || in_there.set());
                 inner.wait();
                 there.set();
             };
@@ -229,7 +229,7 @@ fn models_who_leaves_looks_back() {
         spawn(&hall, || {
             let inner = Flag::new();
             let in_there = inner.clone();
-            crate::spawn(move || in_there.set());
+            crate::mill::spawn::spawn(move || in_there.set());
             inner.wait();
         });
         end(&hall);
