@@ -377,7 +377,7 @@ impl Split {
 
     // For everybody.
 
-    /// Robs the oldest public job.
+    /// Robs the oldest public job; if that leaves nothing public, the owner is asked for more.
     pub(crate) fn steal(&self) -> Steal {
         let mut found = Steal::Empty;
         for line in self.lines() {
@@ -387,6 +387,9 @@ impl Split {
                 Steal::Last(job) if !line.thief.is_empty() => found = Steal::More(job),
                 _ => break,
             }
+        }
+        if !matches!(found, Steal::More(_)) {
+            self.mark_hungry();
         }
         found
     }

@@ -247,9 +247,6 @@ impl<'a> Worker<'a> {
             for &victim in victims[start..].iter().chain(&victims[..start]) {
                 let victim = &*crowd.seats[victim];
                 let stolen = victim.deque.steal();
-                if !matches!(stolen, Steal::More(_)) {
-                    victim.deque.mark_hungry();
-                }
                 if let (Steal::More(job), true) = (stolen, more) {
                     self.take_siblings(victim, job);
                 }

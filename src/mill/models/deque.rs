@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{Once, check};
-use crate::mill::deque::{Split, Steal};
+use crate::mill::deque::Split;
 use crate::mill::job::{JobRef, Stamp};
 
 fn stamp(job: JobRef) {
@@ -42,15 +42,6 @@ fn run(job: JobRef) {
     unsafe { job.run() };
 }
 
-/// As a thief does.
-fn rob(deque: &Split) -> Steal {
-    let stolen = deque.steal();
-    if !matches!(stolen, Steal::More(_)) {
-        deque.mark_hungry();
-    }
-    stolen
-}
-
 struct Line {
     deque: Split,
     jobs: [Once; 3],
@@ -75,7 +66,7 @@ fn models_jobs_of_a_split_deque_run_once() {
         let thief = |line: &Arc<Line>| {
             let line = Arc::clone(line);
             thread::spawn(move || {
-                if let Some(job) = rob(&line.deque).job() {
+                if let Some(job) = line.deque.steal().job() {
                     run(job);
                 }
             })
@@ -102,7 +93,7 @@ fn models_a_hungry_thief_is_not_forgotten() {
             let line = Arc::clone(&line);
             thread::spawn(move || {
                 for _ in 0..2 {
-                    if let Some(job) = rob(&line.deque).job() {
+                    if let Some(job) = line.deque.steal().job() {
                         run(job);
                     }
                 }

@@ -127,7 +127,7 @@ fn models_a_slot_given_away_is_used_and_taken_back() {
 /// A visitor holds the slot that a blocked worker gave away, while the job that this one waits for comes in.
 #[test]
 fn models_a_call_refused_for_a_visitor_is_made_up_for() {
-    check(2, || {
+    check(1, || {
         let (hall, blocked, inner) = (mill(1, 1), Flag::new(), Flag::new());
         let (there, in_there) = (blocked.clone(), inner.clone());
         spawn(&hall, move || {
@@ -224,7 +224,7 @@ fn models_a_reader_of_mail_does_not_count_as_searching() {
 /// sees to it.
 #[test]
 fn models_who_leaves_looks_back() {
-    check(2, || {
+    check(1, || {
         let hall = mill(2, 0);
         spawn(&hall, || {
             let inner = Flag::new();
@@ -232,6 +232,28 @@ fn models_who_leaves_looks_back() {
             crate::mill::spawn::spawn(move || in_there.set());
             inner.wait();
         });
+        end(&hall);
+    });
+}
+
+/// Two jobs that need each other, on their way from an inbox to one worker's line while the other looks.
+#[test]
+fn models_a_batch_wakes_a_sleeper() {
+    check(1, || {
+        let (hall, done, flags) = (mill(2, 0), Flag::new(), [Flag::new(), Flag::new()]);
+        spawn(&hall, || ());
+        let [first, second] = flags.clone();
+        spawn(&hall, move || {
+            first.set();
+            second.wait();
+        });
+        let ([first, second], there) = (flags, done.clone());
+        spawn(&hall, move || {
+            first.wait();
+            second.set();
+            there.set();
+        });
+        done.wait();
         end(&hall);
     });
 }
