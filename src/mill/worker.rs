@@ -81,6 +81,10 @@ impl<'a> Worker<'a> {
 
     /// Somebody may be hungry: exposes what is due and calls a sleeper if that was anything.
     pub(crate) fn feed(&self) {
+        // One job for each who has nothing to do, within reason; and one for whoever has nothing next.
+        let census = self.hall.idle.census();
+        let most = Hall::wanted(self.hall.workers());
+        self.seat.deque.want((census.searching() + census.sleeping()).max(1).min(most));
         if self.seat.deque.expose(self.stamp()) > 0 {
             self.call();
         }
@@ -311,13 +315,15 @@ impl<'a> Worker<'a> {
             self.seat.deque.push_public(sibling);
         }
         self.seat.owner.loot.set(loot);
-        // The stranger waits where everybody sees it: it must not be hidden behind a long job.
-        if let Some(stranger) = stranger {
-            self.seat.loose().own.push(stranger);
+        // The stranger runs first, and the stolen job waits with its siblings: so each is either where whoever waits
+        // for it finds it, or runs. Nothing is hidden behind a job that may block.
+        let first = stranger.unwrap_or(job);
+        if stranger.is_some() {
+            self.seat.deque.push_public(job);
         }
         self.call();
         // SAFETY: it is ours alone.
-        unsafe { self.run(job) };
+        unsafe { self.run(first) };
         while let Some(sibling) = self.seat.deque.pop_public() {
             // SAFETY: popped just now.
             unsafe { self.run_here(sibling) };
