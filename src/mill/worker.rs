@@ -468,14 +468,16 @@ impl<'a> Worker<'a> {
                 // SAFETY: taken out of a queue just now.
                 unsafe { self.run(job) };
                 fruitless = 0;
-            } else if self.read_mail() {
-                fruitless = 0;
             } else if fruitless < PATIENCE {
-                pause(fruitless);
+                // Mail is no progress: if it keeps coming, this thread gives its slot away all the same.
+                if !self.read_mail() {
+                    pause(fruitless);
+                }
                 fruitless += 1;
             } else {
                 self.seat.stats.span(false, start.elapsed());
                 self.park(latch, &rob);
+                self.read_mail();
             }
         }
     }
