@@ -341,3 +341,31 @@ fn no_two_threads_have_one_number() {
         });
     });
 }
+
+/// A waiter that is kept busy by broadcasts gives its slot away all the same.
+#[test]
+fn broadcasts_do_not_keep_a_waiter_on_its_slot() {
+    let _watched = watch("broadcasts_do_not_keep_a_waiter_on_its_slot");
+    let (here, there, over) = (closed_mill(1), closed_mill(1), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                here.broadcast(|_| ());
+            }
+        });
+        for _ in 0..20 {
+            let begun = AtomicBool::new(false);
+            let five = here.install(|| {
+                join(
+                    || gristmill::blocking(|| until(|| begun.load(Ordering::SeqCst))),
+                    || {
+                        begun.store(true, Ordering::SeqCst);
+                        there.install(|| here.install(|| 5))
+                    },
+                )
+            });
+            assert_eq!(five, ((), 5));
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+}
