@@ -181,12 +181,6 @@ impl Split {
         }
     }
 
-    /// Owner: how long the public part shall be from now on.
-    pub(crate) fn want(&self, wanted: usize) {
-        self.wanted.store(wanted, Ordering::Relaxed);
-    }
-
-    /// As [`want`](Self::want), for others; the owner is asked to see to it.
     pub(crate) fn set_wanted(&self, wanted: usize) {
         self.wanted.store(wanted, Ordering::Relaxed);
         self.mark_hungry();

@@ -81,10 +81,6 @@ impl<'a> Worker<'a> {
 
     /// Somebody may be hungry: exposes what is due and calls a sleeper if that was anything.
     pub(crate) fn feed(&self) {
-        // One job for each who has nothing to do, within reason; and one for whoever has nothing next.
-        let census = self.hall.idle.census();
-        let most = Hall::wanted(self.hall.workers());
-        self.seat.deque.want((census.searching() + census.sleeping()).max(1).min(most));
         if self.seat.deque.expose(self.stamp()) > 0 {
             self.call();
         }
