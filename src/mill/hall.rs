@@ -12,7 +12,7 @@ use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
-use crate::sys::fork;
+use crate::sys::{fork, membarrier};
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -142,9 +142,10 @@ impl Hall {
         }
     }
 
-    /// How many jobs each worker keeps public: one for each who might come, within reason.
+    /// How many jobs each worker keeps public. One will do, as thieves can take what is private from whoever does not
+    /// answer; where they cannot, one for each who might come, within reason.
     pub(crate) fn wanted(workers: usize) -> usize {
-        workers.saturating_sub(1).min(16)
+        workers.saturating_sub(1).min(if membarrier::is_available() { 1 } else { 16 })
     }
 
     /// At most half the workers search at a time.
@@ -160,7 +161,7 @@ impl Hall {
     /// Is there a job anywhere that any idle thread may take?
     pub(crate) fn work_visible(&self) -> bool {
         self.inboxes.iter().any(|bands| !bands.is_empty())
-            || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_public_work()))
+            || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_work()))
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

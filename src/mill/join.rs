@@ -2,10 +2,13 @@
 
 #![allow(unsafe_code, reason = "the second half waits in this frame while others may take it")]
 
+use std::ptr;
+
 use crate::mill::cancel;
-use crate::mill::job::{JobRef, StackJob};
+use crate::mill::job::StackJob;
 use crate::mill::pool;
 use crate::mill::seat::{self, Seat};
+use crate::mill::split::{Slot, Split, Whereabouts};
 use crate::mill::worker::{Worker, rob_runner};
 use crate::unwind::{self, Held, Payload};
 
@@ -52,13 +55,57 @@ where
     RB: Send,
 {
     let deque = seat::current_deque();
-    if !deque.has_room() {
+    let Some(slot) = deque.room() else {
         return join_slowly(a, b);
+    };
+    let b = Half::new(b, deque, slot);
+    // SAFETY: it has room there.
+    unsafe { deque.push(slot, b.job.job_ref()) };
+    finish(a, &b)
+}
+
+/// The second half of a join, and where it was pushed.
+///
+/// Others may see this frame, so the compiler takes no copies of these in registers, which each call of a recursion would
+/// have to save; and when `a` has ended they are known without looking at what `a` stored last.
+#[repr(C)]
+struct Half<B, RB> {
+    job: StackJob<B, RB>,
+    /// The deque of this thread: it sits on the same seat as long as this frame is open.
+    deque: *const Split,
+    /// Null if the job never was private.
+    slot: Slot,
+}
+
+impl<B, RB> Half<B, RB>
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    #[inline(always)]
+    fn new(b: B, deque: &Split, slot: Slot) -> Self {
+        Half { job: StackJob::new(b), deque, slot }
     }
-    let b = StackJob::new(b);
-    // SAFETY: it has room.
-    unsafe { deque.push(b.job_ref()) };
-    finish(a, &b, false)
+
+    /// Takes the job out of the private part, if it is there and that can be told at once.
+    #[inline(always)]
+    fn pop(&self) -> bool {
+        // SAFETY: the deque is part of the seat, which is kept as long as this thread sits on it.
+        unsafe { &*self.deque }.pop(self.slot)
+    }
+
+    /// Takes the job back if nobody has it yet, after a [`pop`](Self::pop) that could not tell.
+    fn take_back(&self, seat: &Seat) -> bool {
+        if !self.slot.is_null() && seat.deque.locate(self.slot) == Whereabouts::Back {
+            return true;
+        }
+        let popped = seat.deque.pop_public();
+        debug_assert!(
+            popped.is_none_or(|job| job == self.job.job_ref()),
+            "joins are closed in the order of a stack"
+        );
+        popped.is_some()
+    }
 }
 
 /// A join on no worker, or on one where somebody is hungry, the work is cancelled, or the private part is full or
@@ -75,15 +122,15 @@ where
     let Some(worker) = Worker::current() else {
         return pool::in_global(move || join(a, b));
     };
-    let token = worker.seat.owner.token.get();
+    let token = worker.seat.token();
     if cancel::must_unwind(token) {
         unwind::drop_quietly(a);
         unwind::drop_quietly(b);
         cancel::unwind_now();
     }
-    let b = StackJob::new(b);
-    let private = worker.seat.deque.push_slowly(b.job_ref());
-    if private {
+    let mut b = Half::new(b, &worker.seat.deque, ptr::null_mut());
+    if let Some(slot) = worker.seat.deque.push_slowly(b.job.job_ref()) {
+        b.slot = slot;
         worker.feed();
         // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
         // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
@@ -91,18 +138,21 @@ where
         if cancel::is_cancelled(token) {
             worker.seat.deque.mark_hungry();
         }
-    } else {
-        worker.expose_all();
-        // SAFETY: `b` lies in this frame, and nobody has seen it.
-        unsafe { b.job_ref().stamp_waited(token) };
-        worker.push_public(b.job_ref());
+        return finish(a, &b);
     }
-    finish(a, &b, !private)
+    // SAFETY: `b` lies in this frame, and nobody has seen it.
+    unsafe { b.job.job_ref().stamp_waited(token) };
+    worker.push_public(b.job.job_ref());
+    let ra = match unwind::halt(a) {
+        Ok(ra) => ra,
+        Err(payload) => abandon(payload, &b),
+    };
+    join_public(&b, ra)
 }
 
-/// Runs `a`, and then `b` or waits for it. `direct`: `b` never was private.
+/// Runs `a`, and then `b`, which was pushed to the private part, or waits for it.
 #[inline(always)]
-fn finish<A, B, RA, RB>(a: A, b: &StackJob<B, RB>, direct: bool) -> (RA, RB)
+fn finish<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
@@ -111,50 +161,40 @@ where
 {
     let ra = match unwind::halt(a) {
         Ok(ra) => ra,
-        Err(payload) => abandon(payload, b, direct),
+        Err(payload) => abandon(payload, b),
     };
-    if seat::current_deque().pop() {
+    if b.pop() {
         let ra = Held::new(ra);
         // SAFETY: it was still private, and is gone from there: nobody else can have it.
-        let rb = unsafe { b.take() }();
+        let rb = unsafe { b.job.take() }();
         (ra.into_inner(), rb)
     } else {
-        join_public(b, ra, direct)
+        join_public(b, ra)
     }
 }
 
-/// Ends a join whose second half did not stay private.
+/// Ends a join whose second half may not be private any more.
 #[cold]
 #[inline(never)]
-fn join_public<B, RA, RB>(b: &StackJob<B, RB>, ra: RA, direct: bool) -> (RA, RB)
+fn join_public<B, RA, RB>(b: &Half<B, RB>, ra: RA) -> (RA, RB)
 where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
     let ra = Held::new(ra);
     let worker = Worker::seated();
-    if take_back(worker.seat, b.job_ref(), direct) {
-        // SAFETY: we popped it, so nobody else has it.
-        let rb = unsafe { b.take() }();
+    if b.take_back(worker.seat) {
+        // SAFETY: taken back, so nobody else has it.
+        let rb = unsafe { b.job.take() }();
         return (ra.into_inner(), rb);
     }
-    // SAFETY: it was public, so it was stamped.
-    worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
+    // SAFETY: it was public or seized, so it was stamped.
+    worker.wait(unsafe { b.job.waited().latch() }, rob_runner(b.job.job_ref()));
     // SAFETY: the latch is set, and this is the only place to read the result.
-    match unsafe { b.result() } {
+    match unsafe { b.job.result() } {
         Ok(rb) => (ra.into_inner(), rb),
         Err(payload) => unwind::resume(payload),
     }
-}
-
-/// Takes back a job that was made public, if nobody has it yet.
-fn take_back(seat: &Seat, b: JobRef, direct: bool) -> bool {
-    if !direct {
-        seat.deque.vacate();
-    }
-    let popped = seat.deque.pop_public();
-    debug_assert!(popped.is_none_or(|job| job == b), "joins are closed in the order of a stack");
-    popped.is_some()
 }
 
 /// The first half panicked: makes sure that the second is over, or never begins, and goes on with the panic.
@@ -163,21 +203,21 @@ fn take_back(seat: &Seat, b: JobRef, direct: bool) -> bool {
 /// would have to save its registers before it knows whether it splits at all.
 #[cold]
 #[inline(never)]
-fn abandon<B, RA, RB>(payload: Payload, b: &StackJob<B, RB>, direct: bool) -> RA
+fn abandon<B, RA, RB>(payload: Payload, b: &Half<B, RB>) -> RA
 where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
     let worker = Worker::seated();
-    let private = !direct && worker.seat.deque.pop();
-    if private || take_back(worker.seat, b.job_ref(), direct) {
+    let private = !b.slot.is_null() && b.pop();
+    if private || b.take_back(worker.seat) {
         // SAFETY: taken back, so nobody else has it.
-        unwind::drop_quietly(unsafe { b.take() });
+        unwind::drop_quietly(unsafe { b.job.take() });
     } else {
-        // SAFETY: it was public, so it was stamped.
-        worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
+        // SAFETY: it was public or seized, so it was stamped.
+        worker.wait(unsafe { b.job.waited().latch() }, rob_runner(b.job.job_ref()));
         // SAFETY: the latch is set, and this is the only place to read the result.
-        unwind::drop_quietly(unsafe { b.result() });
+        unwind::drop_quietly(unsafe { b.job.result() });
     }
     let resume: fn(Payload) -> RA = |payload| unwind::resume(payload);
     std::hint::black_box(resume)(payload)

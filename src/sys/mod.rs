@@ -4,4 +4,5 @@ pub(crate) mod affinity;
 pub(crate) mod fork;
 #[cfg(not(loom))]
 pub(crate) mod futex;
+pub(crate) mod membarrier;
 pub(crate) mod stack;

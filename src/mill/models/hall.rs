@@ -221,7 +221,7 @@ fn models_a_reader_of_mail_does_not_count_as_searching() {
     });
 }
 
-/// sees to it.
+/// A thread that leaves may have been counted on by whoever has just published a job: it looks back.
 #[test]
 fn models_who_leaves_looks_back() {
     check(1, || {
