@@ -101,12 +101,21 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    /// A mill with a worker's seat at each of `places`, and nobody there yet.
-    pub(crate) fn new(settings: Settings, topology: Topology, places: Vec<Place>) -> Self {
+    /// A mill with a worker's seat at each of `places`, one for a visitor if callers may run their work themselves, and
+    /// nobody there yet.
+    pub(crate) fn new(settings: Settings, topology: Topology, mut places: Vec<Place>) -> Self {
         let (workers, nodes) = (places.len(), topology.nodes().len().max(1));
+        if settings.caller_runs {
+            places.push(Place::new(&topology, Default::default()));
+        }
+        let roster = Roster::new(&topology, places, Hall::wanted(workers));
+        let visitor = roster.read(|crowd| {
+            let seat = crowd.seats.get(workers).filter(|seat| seat.claim());
+            seat.map_or(ptr::null_mut(), |seat| Arc::as_ptr(seat).cast_mut())
+        });
         Hall {
             idle: Idle::new(workers),
-            roster: Roster::new(&topology, places, Hall::wanted(workers)),
+            roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             topology,
             settings,
@@ -115,7 +124,7 @@ impl Hall {
             closing: AtomicBool::new(false),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
-            visitor: AtomicPtr::new(ptr::null_mut()),
+            visitor: AtomicPtr::new(visitor),
             ender: AtomicPtr::new(ptr::null_mut()),
             handles: Mutex::new(Vec::new()),
             resizing: Mutex::new(()),

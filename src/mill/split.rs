@@ -135,11 +135,16 @@ struct Owner {
 #[repr(C)]
 pub(crate) struct Split {
     owner: Padded<Owner>,
-    limit: Padded<AtomicPtr<AtomicPtr<Header>>>,
-    /// Somebody moves `bottom`.
-    gate: AtomicBool,
+    shared: Padded<Shared>,
+}
+
+/// What thieves look at, and the owner when it must.
+struct Shared {
+    limit: AtomicPtr<AtomicPtr<Header>>,
     first: AtomicPtr<Line>,
     wanted: AtomicUsize,
+    /// Somebody moves `bottom`.
+    gate: AtomicBool,
 }
 
 // SAFETY: the cells are touched by the owner only; all else is atomic.
@@ -176,17 +181,19 @@ impl Split {
                     line: AtomicPtr::new(ptr::null_mut()),
                     family: AtomicPtr::new(ptr::null_mut()),
                 }),
-                // Null: the first push finds its way to the slow path, which makes the array.
-                limit: Padded(AtomicPtr::new(ptr::null_mut())),
-                gate: AtomicBool::new(false),
-                first: AtomicPtr::new(ptr::null_mut()),
-                wanted: AtomicUsize::new(wanted),
+                shared: Padded(Shared {
+                    // Null: the first push finds its way to the slow path, which makes the array.
+                    limit: AtomicPtr::new(ptr::null_mut()),
+                    first: AtomicPtr::new(ptr::null_mut()),
+                    wanted: AtomicUsize::new(wanted),
+                    gate: AtomicBool::new(false),
+                }),
             }
         }
     }
 
     pub(crate) fn set_wanted(&self, wanted: usize) {
-        self.wanted.store(wanted, Ordering::Relaxed);
+        self.shared.wanted.store(wanted, Ordering::Relaxed);
         self.mark_hungry();
     }
 
@@ -202,7 +209,7 @@ impl Split {
     pub(crate) fn room(&self) -> Option<Slot> {
         let top = self.top();
         // Relaxed: the mark carries no data. It is seen on some later push, if not on this one.
-        (top < self.limit.load(Ordering::Relaxed)).then_some(top)
+        (top < self.shared.limit.load(Ordering::Relaxed)).then_some(top)
     }
 
     /// Owner: pushes a job.
@@ -285,13 +292,13 @@ impl Split {
     /// Runs `f` while no thief seizes anything.
     fn gated<R>(&self, f: impl FnOnce() -> R) -> R {
         // ORDERING(gate): Acquire; pairs with the stores below and in `seize`.
-        while self.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // A thief does one system call in there; if it was preempted, let it run.
             yield_now();
         }
         let result = f();
         // ORDERING(gate): Release.
-        self.gate.store(false, Ordering::Release);
+        self.shared.gate.store(false, Ordering::Release);
         result
     }
 
@@ -300,7 +307,7 @@ impl Split {
     /// Owner: moves the oldest private jobs to the public part until that is as long as wanted. Says how
     /// many it moved. `stamp` readies each.
     pub(crate) fn expose(&self, stamp: impl Fn(JobRef)) -> usize {
-        let wanted = self.wanted.load(Ordering::Relaxed);
+        let wanted = self.shared.wanted.load(Ordering::Relaxed);
         let mut moved = 0;
         loop {
             let missing = wanted.saturating_sub(self.line().own.len());
@@ -309,7 +316,7 @@ impl Split {
                 // There was not enough to move. Those who are hungry stay so.
                 return moved;
             }
-            self.limit.store(self.owner.end.get(), Ordering::Relaxed);
+            self.shared.limit.store(self.owner.end.get(), Ordering::Relaxed);
             // ORDERING(hungry): the thief takes a job and stores null next. Either its null comes after our
             // store and stays, or this fence makes us see that the job is gone.
             fence(Ordering::SeqCst);
@@ -371,7 +378,7 @@ impl Split {
     }
 
     fn line(&self) -> &Line {
-        self.line_if_any().unwrap_or_else(|| self.next_line(&self.first))
+        self.line_if_any().unwrap_or_else(|| self.next_line(&self.shared.first))
     }
 
     #[cold]
@@ -456,7 +463,7 @@ impl Split {
             return None;
         }
         // ORDERING(gate): Acquire.
-        self.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
         let bottom = self.bottom();
         let mut seized = None;
         if bottom < self.owner.top.load(Ordering::Acquire) {
@@ -476,7 +483,7 @@ impl Split {
             }
         }
         // ORDERING(gate): Release.
-        self.gate.store(false, Ordering::Release);
+        self.shared.gate.store(false, Ordering::Release);
         seized
     }
 
@@ -509,15 +516,15 @@ impl Split {
     /// Asks the owner to expose something when it next pushes.
     pub(crate) fn mark_hungry(&self) {
         // Looked at first, so that a mark that stands already does not take the line from its owner.
-        if !self.limit.load(Ordering::Relaxed).is_null() {
-            self.limit.store(ptr::null_mut(), Ordering::Relaxed);
+        if !self.shared.limit.load(Ordering::Relaxed).is_null() {
+            self.shared.limit.store(ptr::null_mut(), Ordering::Relaxed);
         }
     }
 
     fn lines(&self) -> impl Iterator<Item = &Line> {
         // ORDERING(line): Acquire; pairs with the store in `next_line`.
         // SAFETY: null or a line of ours; lines are freed with the deque, which is borrowed.
-        let first = unsafe { self.first.load(Ordering::Acquire).as_ref() };
+        let first = unsafe { self.shared.first.load(Ordering::Acquire).as_ref() };
         std::iter::successors(first, |line| {
             // SAFETY: as above.
             unsafe { line.next.load(Ordering::Acquire).as_ref() }
@@ -527,7 +534,7 @@ impl Split {
 
 impl Drop for Split {
     fn drop(&mut self) {
-        let mut line = self.first.load(Ordering::Relaxed);
+        let mut line = self.shared.first.load(Ordering::Relaxed);
         while !line.is_null() {
             // SAFETY: out of `Box::into_raw` in `next_line`, and linked once.
             let boxed = unsafe { Box::from_raw(line) };
