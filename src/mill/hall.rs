@@ -168,9 +168,18 @@ impl Hall {
     }
 
     /// Is there a job anywhere that any idle thread may take?
-    pub(crate) fn work_visible(&self) -> bool {
+    pub(crate) fn work_in_sight(&self) -> bool {
         self.inboxes.iter().any(|bands| !bands.is_empty())
             || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_work()))
+    }
+
+    /// As [`work_in_sight`](Self::work_in_sight), also if it was pushed just now: for threads that go to sleep, or give their
+    /// slot away, and have said so.
+    pub(crate) fn work_visible(&self) -> bool {
+        // ORDERING(seize): whoever pushes looks for a mark next, by which it is told to show the job and call somebody. If
+        // it found none, it pushed before this fence, and we see the job. Who does not run does not push.
+        self.work_in_sight()
+            || self.idle.is_anybody_running(self.workers()) && membarrier::heavy() && self.work_in_sight()
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

@@ -166,8 +166,8 @@ impl Seat {
     /// Is there a job that anybody may take?
     pub(crate) fn has_work(&self) -> bool {
         !self.deque.is_empty()
-            || self.deque.may_have_private()
             || self.loose.get().is_some_and(|loose| !loose.thief.is_empty())
+            || self.deque.may_have_private()
     }
 
     // Mail: jobs for this thread and no other.

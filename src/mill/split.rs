@@ -4,8 +4,8 @@
 //! comparison. The *public* part is a Chase-Lev deque that thieves rob from the other end. Public jobs are
 //! always older than private ones, so what is robbed is what is largest.
 //!
-//! Between the two stands one word, `limit`. The owner compares its top with it on each push. It is the end of
-//! the array, or null when somebody is *hungry*: then the push takes the slow path, where the owner
+//! Between the two stands one word, `limit`. The owner compares the place with it after each push. It is the last
+//! place of the array, or null when somebody is *hungry*: then the push takes the slow path, where the owner
 //! [exposes](Split::expose) its oldest private jobs until the public part is `wanted` long. So one comparison
 //! tells the owner that the array is full and that somebody wants work.
 //!
@@ -119,9 +119,9 @@ struct Owner {
     top: AtomicPtr<AtomicPtr<Header>>,
     /// The oldest private job. Written under the gate.
     bottom: AtomicPtr<AtomicPtr<Header>>,
-    /// The array, and one past it; null until the first push. Touched by the owner only.
+    /// The first place of the array, and the last; null until there is one. Touched by the owner only.
     start: Cell<Slot>,
-    end: Cell<Slot>,
+    last: Cell<Slot>,
     /// The line in use; null until there was one. Written by the owner, while nothing is private.
     line: AtomicPtr<Line>,
     /// What waits for the job that runs now. Written by the owner, while nothing is private.
@@ -177,12 +177,11 @@ impl Split {
                     top: AtomicPtr::new(ptr::null_mut()),
                     bottom: AtomicPtr::new(ptr::null_mut()),
                     start: Cell::new(ptr::null_mut()),
-                    end: Cell::new(ptr::null_mut()),
+                    last: Cell::new(ptr::null_mut()),
                     line: AtomicPtr::new(ptr::null_mut()),
                     family: AtomicPtr::new(ptr::null_mut()),
                 }),
                 shared: Padded(Shared {
-                    // Null: the first push finds its way to the slow path, which makes the array.
                     limit: AtomicPtr::new(ptr::null_mut()),
                     first: AtomicPtr::new(ptr::null_mut()),
                     wanted: AtomicUsize::new(wanted),
@@ -199,55 +198,47 @@ impl Split {
 
     // The private part.
 
+    /// Owner: where the next private job goes. Null until there is an [array](Self::make_array).
     #[inline(always)]
-    fn top(&self) -> Slot {
+    pub(crate) fn top(&self) -> Slot {
         self.owner.top.load(Ordering::Relaxed)
     }
 
-    /// Owner: where a [`push`](Self::push) would go; `None` if the array is full, not made yet, or somebody is hungry.
-    #[inline(always)]
-    pub(crate) fn room(&self) -> Option<Slot> {
-        let top = self.top();
-        // Relaxed: the mark carries no data. It is seen on some later push, if not on this one.
-        (top < self.shared.limit.load(Ordering::Relaxed)).then_some(top)
-    }
-
-    /// Owner: pushes a job.
+    /// Owner: pushes a job. True if there is more to do: somebody may be hungry, or this was the last place.
     ///
     /// # Safety
     ///
-    /// `slot` is what [`room`](Self::room) returned just now.
+    /// `slot` is the [top](Self::top), and not null.
     #[inline(always)]
-    pub(crate) unsafe fn push(&self, slot: Slot, job: JobRef) {
-        // SAFETY: `limit` was not null, so it was the array's end, and `slot`, the top, lies below it.
+    pub(crate) unsafe fn push(&self, slot: Slot, job: JobRef) -> bool {
+        // SAFETY: the top lies in the array: whoever pushes to the last place takes the job away again.
         unsafe { (*slot).store(job.as_ptr().cast_mut(), Ordering::Relaxed) };
         // ORDERING(seize): Release; whoever seizes the job sees what it holds.
         // SAFETY: as above: at most one past the end.
         self.owner.top.store(unsafe { slot.add(1) }, Ordering::Release);
+        // ORDERING(seize): the hot side; pairs with the heavy fence of who goes to sleep (`Hall::work_visible`). Either we
+        // see its mark, or it sees our job.
+        light_fence();
+        slot >= self.shared.limit.load(Ordering::Relaxed)
     }
 
-    /// Owner: pushes a job although somebody may be hungry, and says where; `None` if the array is full.
-    pub(crate) fn push_slowly(&self, job: JobRef) -> Option<Slot> {
-        if self.owner.end.get().is_null() {
-            self.make_array();
-        }
-        let top = self.top();
-        if top == self.owner.end.get() {
-            return None;
-        }
-        // SAFETY: `top` lies in the array, below its end.
-        unsafe { self.push(top, job) };
-        Some(top)
+    /// Owner: is this the last place of the array?
+    pub(crate) fn is_last(&self, slot: Slot) -> bool {
+        slot == self.owner.last.get()
     }
 
+    /// Owner: makes the array of private jobs, if there is none.
     #[cold]
-    fn make_array(&self) {
+    pub(crate) fn make_array(&self) {
+        if !self.top().is_null() {
+            return;
+        }
         let array: Box<[AtomicPtr<Header>; PRIVATE]> =
             Box::new(std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
         let array: Slot = Box::into_raw(array).cast();
         self.owner.start.set(array);
-        // SAFETY: one past the end of the array just made.
-        self.owner.end.set(unsafe { array.add(PRIVATE) });
+        // SAFETY: within the array just made.
+        self.owner.last.set(unsafe { array.add(PRIVATE - 1) });
         self.gated(|| {
             self.owner.bottom.store(array, Ordering::Relaxed);
             self.owner.top.store(array, Ordering::Release);
@@ -316,7 +307,7 @@ impl Split {
                 // There was not enough to move. Those who are hungry stay so.
                 return moved;
             }
-            self.shared.limit.store(self.owner.end.get(), Ordering::Relaxed);
+            self.shared.limit.store(self.owner.last.get(), Ordering::Relaxed);
             // ORDERING(hungry): the thief takes a job and stores null next. Either its null comes after our
             // store and stays, or this fence makes us see that the job is gone.
             fence(Ordering::SeqCst);
@@ -519,6 +510,12 @@ impl Split {
         if !self.shared.limit.load(Ordering::Relaxed).is_null() {
             self.shared.limit.store(ptr::null_mut(), Ordering::Relaxed);
         }
+    }
+
+    /// Does a mark stand?
+    #[cfg(all(test, loom))]
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.shared.limit.load(Ordering::Relaxed).is_null()
     }
 
     fn lines(&self) -> impl Iterator<Item = &Line> {

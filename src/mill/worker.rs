@@ -889,7 +889,11 @@ impl Hall {
     /// A visitor leaves.
     fn say_goodbye(&self) {
         if self.idle.return_slot() {
-            self.call_if_work(None);
+            // ORDERING(idle): as in `call_if_work`. What was refused was public; a plain look finds it.
+            fence_after_update();
+            if self.work_in_sight() {
+                self.call(None);
+            }
         }
         // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -15,13 +15,13 @@ fn stamp(job: JobRef) {
 
 /// As a `join` does: pushes, and feeds who is hungry.
 fn push(deque: &Split, job: JobRef) -> Slot {
-    if let Some(slot) = deque.room() {
-        // SAFETY: it has room there.
-        unsafe { deque.push(slot, job) };
-        return slot;
+    deque.make_array();
+    let slot = deque.top();
+    // SAFETY: the top, and there is an array.
+    if unsafe { deque.push(slot, job) } {
+        assert!(!deque.is_last(slot), "the model needs more room");
+        deque.expose(stamp);
     }
-    let slot = deque.push_slowly(job).expect("the model needs more room");
-    deque.expose(stamp);
     slot
 }
 
@@ -52,7 +52,7 @@ impl Line {
 
     /// At rest the owner either knows that somebody is hungry, or there is something to rob.
     fn assert_nobody_forgotten(&self) {
-        assert!(self.deque.room().is_none() || !self.deque.is_empty(), "a hungry thief is forgotten");
+        assert!(self.deque.is_hungry() || !self.deque.is_empty(), "a hungry thief is forgotten");
     }
 }
 
