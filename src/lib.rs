@@ -141,7 +141,9 @@ mod sync;
 mod sys;
 mod unwind;
 
+pub mod contextvars;
 pub mod locality;
+pub mod sched;
 pub mod topology;
 
 pub use mill::Waiting;
