@@ -134,6 +134,7 @@
 
 #[cfg(doctest)]
 mod compile_fail;
+mod future;
 mod mill;
 mod prim;
 mod rng;
@@ -141,6 +142,7 @@ mod sync;
 mod sys;
 mod unwind;
 
+pub mod concurrent;
 pub mod contextvars;
 pub mod locality;
 pub mod sched;

@@ -1,17 +1,17 @@
 //! The mill: the work-stealing scheduler. `IDLE.md` beside this file states its protocols.
 
-mod blocks;
+pub(crate) mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
 mod deque;
 pub(crate) mod grain;
-mod hall;
+pub(crate) mod hall;
 mod idle;
 pub(crate) mod injector;
 pub(crate) mod items;
-mod job;
+pub(crate) mod job;
 pub(crate) mod join;
-mod latch;
+pub(crate) mod latch;
 pub(crate) mod local;
 #[cfg(all(test, loom))]
 mod models;
@@ -19,11 +19,11 @@ pub(crate) mod pool;
 mod range;
 mod roster;
 pub(crate) mod scope;
-mod seat;
+pub(crate) mod seat;
 pub(crate) mod sort;
 pub(crate) mod spawn;
 mod split;
 pub(crate) mod stats;
-mod worker;
+pub(crate) mod worker;
 
 pub use hall::Waiting;
