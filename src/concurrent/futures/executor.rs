@@ -1,12 +1,12 @@
 //! What all executors have: submitting, mapping, shutting down.
 //!
-//! [`Executor`] is the trait that code is written against. Its core, asking for the number of workers and shutting down, is
-//! safe for trait objects. Submitting is generic, and what may be submitted depends on the executor: one whose workers
-//! share the caller's memory runs any closure that is `Send`, one that has processes for workers only what can cross to
-//! them. So an executor says by [`Runs`] and [`Calls`] what it takes, and a wrong task does not compile.
+//! [`Executor`] is the trait that code is written against: submitting and mapping, which are generic. What may be submitted
+//! depends on the executor: one whose workers share the caller's memory runs any closure that is `Send`, one that has
+//! processes for workers only what can cross to them. So an executor says by [`Runs`] and [`Calls`] what it takes, and a
+//! wrong task does not compile. The rest of an executor, [`ExecutorBase`], goes for objects as well.
 //!
-//! Executors in this process need only implement [`ErasedExecutor`], which takes a closure whose type has been erased; the
-//! rest follows. A `dyn ErasedExecutor` can be submitted to as well.
+//! Executors in this process need only implement `ExecutorBase` and [`ErasedExecutor`], which takes a closure whose type has
+//! been erased; the rest follows, for a `dyn ErasedExecutor` too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,6 +60,24 @@ impl Default for Shutdown {
     }
 }
 
+/// What every executor has, whatever it can run: as an object, too.
+///
+/// See [`Executor`], which every one is besides.
+pub trait ExecutorBase: Send + Sync {
+    /// How many tasks run at a time, at most.
+    fn max_workers(&self) -> usize;
+
+    /// Takes no more tasks. As `how` says, cancels those that have not started, and waits for the others. May be called
+    /// again, and from inside a task, where it cannot wait for itself and returns at once.
+    #[doc(alias = "concurrent.futures.Executor.shutdown")]
+    fn shutdown_with(&self, how: Shutdown);
+
+    /// Takes no more tasks, and returns once all that was submitted is over and the workers have ended.
+    fn shutdown(&self) {
+        self.shutdown_with(Shutdown::new());
+    }
+}
+
 /// Runs tasks somewhere else, and gives a [`Future`] for each.
 ///
 /// # Examples
@@ -81,20 +99,7 @@ impl Default for Shutdown {
 /// # Ok::<(), gristmill::BuildError>(())
 /// ```
 #[doc(alias = "concurrent.futures.Executor")]
-pub trait Executor: Send + Sync {
-    /// How many tasks run at a time, at most.
-    fn max_workers(&self) -> usize;
-
-    /// Takes no more tasks. As `how` says, cancels those that have not started, and waits for the others. May be called
-    /// again, and from inside a task, where it cannot wait for itself and returns at once.
-    #[doc(alias = "concurrent.futures.Executor.shutdown")]
-    fn shutdown_with(&self, how: Shutdown);
-
-    /// Takes no more tasks, and returns once all that was submitted is over and the workers have ended.
-    fn shutdown(&self) {
-        self.shutdown_with(Shutdown::new());
-    }
-
+pub trait Executor: ExecutorBase {
     /// Has `task` run, in a copy of the caller's [context](crate::contextvars).
     ///
     /// # Examples
@@ -115,7 +120,7 @@ pub trait Executor: Send + Sync {
     fn submit<F, R>(&self, task: F) -> Result<Future<R>, SubmitError>
     where
         F: FnOnce() -> R,
-        Self: Runs<F, R> + Sized,
+        Self: Runs<F, R>,
     {
         Runs::run(self, task)
     }
@@ -146,7 +151,7 @@ pub trait Executor: Send + Sync {
     where
         F: Fn(I::Item) -> R,
         I: IntoIterator,
-        Self: Calls<F, I::Item, R> + Sized,
+        Self: Calls<F, I::Item, R>,
     {
         MapIter::new(Calls::caller(self, f), inputs.into_iter())
     }
@@ -158,7 +163,8 @@ pub trait Executor: Send + Sync {
     /// ```
     /// use gristmill::concurrent::futures::{Executor, InlineExecutor};
     ///
-    /// let powers = InlineExecutor::new().map2(|(base, power)| u64::pow(base, power), [2, 3, 10], [5, 2, 3]);
+    /// let executor = InlineExecutor::new();
+    /// let powers = executor.map2(|(base, power)| u64::pow(base, power), [2, 3, 10], [5, 2, 3]);
     /// assert_eq!(powers.collect::<Result<Vec<_>, _>>()?, [32, 9, 1000]);
     /// # Ok::<(), gristmill::concurrent::futures::TaskError>(())
     /// ```
@@ -172,14 +178,16 @@ pub trait Executor: Send + Sync {
         F: Fn((I::Item, J::Item)) -> R,
         I: IntoIterator,
         J: IntoIterator,
-        Self: Calls<F, (I::Item, J::Item), R> + Sized,
+        Self: Calls<F, (I::Item, J::Item), R>,
     {
         MapIter::new(Calls::caller(self, f), first.into_iter().zip(second))
     }
 }
 
+impl<E: ExecutorBase + ?Sized> Executor for E {}
+
 /// The executor runs closures of this type, which return an `R`.
-pub trait Runs<F, R>: Executor {
+pub trait Runs<F, R>: ExecutorBase {
     /// See [`Executor::submit`].
     ///
     /// # Errors
@@ -199,7 +207,7 @@ pub trait Runs<F, R>: Executor {
 /// assert_eq!(half.result()?, 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Calls<F, A, R>: Executor {
+pub trait Calls<F, A, R>: ExecutorBase {
     /// Has `f(argument)` run.
     ///
     /// # Errors
@@ -240,7 +248,7 @@ impl<A, R> fmt::Debug for Caller<A, R> {
 /// # Examples
 ///
 /// ```
-/// use gristmill::concurrent::futures::{ErasedExecutor, InlineExecutor, ThreadPoolExecutor};
+/// use gristmill::concurrent::futures::{ErasedExecutor, Executor, InlineExecutor, ThreadPoolExecutor};
 ///
 /// let executors: [Box<dyn ErasedExecutor>; 2] =
 ///     [Box::new(InlineExecutor::new()), Box::new(ThreadPoolExecutor::new(1)?)];
@@ -249,7 +257,7 @@ impl<A, R> fmt::Debug for Caller<A, R> {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ErasedExecutor: Executor {
+pub trait ErasedExecutor: ExecutorBase {
     /// Has the task [run](Task::run).
     ///
     /// # Errors
@@ -259,32 +267,6 @@ pub trait ErasedExecutor: Executor {
 
     /// A way to submit that does not keep the executor from ending.
     fn downgrade(&self) -> Submitter;
-}
-
-impl dyn ErasedExecutor + '_ {
-    /// See [`Executor::submit`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn submit<F, R>(&self, task: F) -> Result<Future<R>, SubmitError>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        Runs::run(self, task)
-    }
-
-    /// See [`Executor::map`].
-    pub fn map<F, I, R>(&self, f: F, inputs: I) -> MapIter<I::IntoIter, R>
-    where
-        F: Fn(I::Item) -> R + Send + Sync + 'static,
-        I: IntoIterator,
-        I::Item: Send + 'static,
-        R: Send + 'static,
-    {
-        MapIter::new(Calls::caller(self, f), inputs.into_iter())
-    }
 }
 
 type Execute = dyn Fn(Task) -> Result<(), SubmitError> + Send + Sync;

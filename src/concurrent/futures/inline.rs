@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::concurrent::futures::executor::{ErasedExecutor, Executor, Shutdown, Submitter};
+use crate::concurrent::futures::executor::{ErasedExecutor, ExecutorBase, Shutdown, Submitter};
 use crate::concurrent::futures::panics;
 use crate::concurrent::futures::task::Task;
 use crate::future::error::SubmitError;
@@ -35,6 +35,22 @@ impl InlineExecutor {
         panics::note_places();
         InlineExecutor::default()
     }
+
+    /// How many tasks run at a time, at most.
+    #[must_use]
+    pub fn max_workers(&self) -> usize {
+        ExecutorBase::max_workers(self)
+    }
+
+    /// Takes no more tasks, and returns once all that was submitted is over; see [`ExecutorBase::shutdown_with`].
+    pub fn shutdown(&self) {
+        ExecutorBase::shutdown(self);
+    }
+
+    /// Takes no more tasks; see [`ExecutorBase::shutdown_with`].
+    pub fn shutdown_with(&self, how: Shutdown) {
+        ExecutorBase::shutdown_with(self, how);
+    }
 }
 
 fn execute(closed: &AtomicBool, task: Task) -> Result<(), SubmitError> {
@@ -45,7 +61,7 @@ fn execute(closed: &AtomicBool, task: Task) -> Result<(), SubmitError> {
     Ok(())
 }
 
-impl Executor for InlineExecutor {
+impl ExecutorBase for InlineExecutor {
     /// One: the caller.
     fn max_workers(&self) -> usize {
         1

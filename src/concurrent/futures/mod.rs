@@ -49,7 +49,7 @@ pub use crate::future::shared::SharedFuture;
 pub use crate::future::wait::{DoneAndNotDone, ReturnWhen, wait};
 pub use crate::future::waitable::Waitable;
 pub use builder::{ThreadPoolBuilder, WhenFull};
-pub use executor::{Caller, Calls, ErasedExecutor, Executor, Runs, Shutdown, Submitter};
+pub use executor::{Caller, Calls, ErasedExecutor, Executor, ExecutorBase, Runs, Shutdown, Submitter};
 pub use inline::InlineExecutor;
 pub use map::MapIter;
 pub use scope::PoolScope;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::concurrent::futures::builder::{ThreadPoolBuilder, WhenFull};
-use crate::concurrent::futures::executor::{ErasedExecutor, Executor, Shutdown, Submitter};
+use crate::concurrent::futures::executor::{ErasedExecutor, ExecutorBase, Shutdown, Submitter};
 use crate::concurrent::futures::post::Post;
 use crate::concurrent::futures::scope::PoolScope;
 use crate::concurrent::futures::task::Task;
+use crate::contextvars::context::capture;
 use crate::future::error::{SubmitError, TaskError};
 use crate::future::handle::Future;
 use crate::mill::cancel::CancelToken;
@@ -25,8 +26,8 @@ use crate::prim::atomic::Ordering;
 /// Submitting costs one allocation and, with idle threads that sleep, waking one. Tasks start in about the order of their
 /// submission (see [`strict_fifo`](ThreadPoolBuilder::strict_fifo)), and one that somebody waits for at once.
 ///
-/// Dropping the pool is [`shutdown`](Executor::shutdown): it waits for all that was submitted, unless
-/// [`shutdown_with`](Executor::shutdown_with) was told before not to wait. To share it, put it in an [`Arc`]. The end of
+/// Dropping the pool is [`shutdown`](Self::shutdown): it waits for all that was submitted, unless
+/// [`shutdown_with`](Self::shutdown_with) was told before not to wait. To share it, put it in an [`Arc`]. The end of
 /// `main` does not wait for a pool that has been leaked or not waited for.
 ///
 /// # Examples
@@ -98,7 +99,23 @@ impl ThreadPoolExecutor {
         &self.0.mill
     }
 
-    /// Has `task` run; see [`Executor::submit`], which this is.
+    /// How many tasks run at a time, at most.
+    #[must_use]
+    pub fn max_workers(&self) -> usize {
+        ExecutorBase::max_workers(self)
+    }
+
+    /// Takes no more tasks, and returns once all that was submitted is over; see [`ExecutorBase::shutdown_with`].
+    pub fn shutdown(&self) {
+        ExecutorBase::shutdown(self);
+    }
+
+    /// Takes no more tasks; see [`ExecutorBase::shutdown_with`].
+    pub fn shutdown_with(&self, how: Shutdown) {
+        ExecutorBase::shutdown_with(self, how);
+    }
+
+    /// Has `task` run; see [`Executor::submit`](super::Executor::submit), which this is.
     ///
     /// # Errors
     ///
@@ -211,7 +228,8 @@ impl ThreadPoolExecutor {
         R: Send,
     {
         self.0.post.check(self.0.mill.hall())?;
-        let open = || scope::scope(|scope| body(PoolScope::new(scope)));
+        let context = capture();
+        let open = || context.run(|| scope::scope(|scope| body(PoolScope::new(scope))));
         self.0.mill.try_install(open).map_err(|Closed| SubmitError::Shutdown)
     }
 }
@@ -236,7 +254,7 @@ impl TaskOptions<'_> {
         self
     }
 
-    /// Submits it; see [`Executor::submit`].
+    /// Submits it; see [`Executor::submit`](super::Executor::submit).
     ///
     /// # Errors
     ///
@@ -352,7 +370,7 @@ impl Pool {
     }
 }
 
-impl Executor for ThreadPoolExecutor {
+impl ExecutorBase for ThreadPoolExecutor {
     fn max_workers(&self) -> usize {
         self.0.mill.workers()
     }
