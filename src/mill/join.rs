@@ -169,7 +169,11 @@ where
         unsafe { b.job.job_ref().stamp_waited(token) };
         worker.push_public(b.job.job_ref());
     }
-    let ra = match unwind::halt(a) {
+    // This join does not show in how many are open, by which a scope around it knows whether its jobs may go on the line.
+    let scope = worker.seat.owner.scope.replace(ptr::null());
+    let ra = unwind::halt(a);
+    worker.seat.owner.scope.set(scope);
+    let ra = match ra {
         Ok(ra) => ra,
         Err(payload) => abandon(payload, b),
     };
