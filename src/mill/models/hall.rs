@@ -12,6 +12,7 @@ use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::join::join;
 use crate::mill::latch::Latch;
+use crate::mill::scope::scope;
 use crate::prim::lock;
 use crate::sync::parker::Parker;
 
@@ -289,6 +290,27 @@ fn models_what_lies_behind_a_leaf_is_seized() {
             let [first, second] = flags.clone();
             let leaf = move || flags.iter().for_each(Flag::wait);
             join(|| join(leaf, move || first.set()), move || second.set());
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// A scope ends on top of a half that is public, and looks at it; after that the first half needs the second.
+#[test]
+fn models_a_scope_that_ends_hides_nothing_below_it() {
+    check(2, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            let inner = Flag::new();
+            let in_there = inner.clone();
+            let first = move || {
+                scope(|_| ());
+                inner.wait();
+            };
+            join(first, move || in_there.set());
             there.set();
         });
         done.wait();
