@@ -226,7 +226,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A job from anywhere, nearest first.
-    fn steal(&self, more: bool) -> Option<JobRef> {
+    pub(super) fn steal(&self, more: bool) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
             let job = self.steal_from(crowd, more).or_else(|| self.take_from_inboxes());
             if job.is_none() {
@@ -245,6 +245,7 @@ impl<'a> Worker<'a> {
                 if let (Steal::More(job), true) = (stolen, more) {
                     self.take_siblings(victim, job);
                 }
+                self.call_after(stolen);
                 let job = stolen.job().or_else(|| {
                     let thief = &victim.loose_if_any()?.thief;
                     if !more {
@@ -261,6 +262,14 @@ impl<'a> Worker<'a> {
             }
         }
         None
+    }
+
+    /// The last public job of somebody was stolen, and the mark set after that. In between its owner may have pushed a job,
+    /// which stays private, and somebody fallen asleep who did not see it yet.
+    fn call_after(&self, stolen: Steal) {
+        if let Steal::Last(_) = stolen {
+            self.call();
+        }
     }
 
     /// A private job of somebody who does not answer, nearest first.
@@ -344,7 +353,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Looks for work for as long as that has paid lately.
-    fn search(&self) -> Option<JobRef> {
+    pub(super) fn search(&self) -> Option<JobRef> {
         let owner = &self.seat.owner;
         let (start, patience) = (Instant::now(), owner.patience.get());
         let mut found = self.hold_back(start);
@@ -467,7 +476,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Lies, until somebody calls or there is work; then the thread is a searcher. False: it shall leave.
-    fn sleep(&self) -> bool {
+    pub(super) fn sleep(&self) -> bool {
         let (hall, idle) = (self.hall, &self.hall.idle);
         let parker = Parker::current();
         let start = Instant::now();
@@ -654,8 +663,10 @@ fn stamp_of(seat: &Seat) -> impl Fn(JobRef) + '_ {
 }
 
 /// Robs or, if it looks `hard`, seizes from `victim` what descends from what `family` waits for.
-fn rob_from(victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
-    let found = victim.deque.rob(family);
+fn rob_from(worker: &Worker<'_>, victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
+    let stolen = victim.deque.rob(family);
+    worker.call_after(stolen);
+    let found = stolen.job();
     if hard { found.or_else(|| victim.deque.seize(Some(family), stamp_of(victim))) } else { found }
 }
 
@@ -666,7 +677,7 @@ pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<Jo
         let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
         // SAFETY: null, or a seat of our mill, and those live as long as it.
         let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
-        let found = rob_from(victim, job.as_ptr().cast(), hard)?;
+        let found = rob_from(worker, victim, job.as_ptr().cast(), hard)?;
         let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
         worker.seat.stats.stole(tier);
         Some(found)
@@ -679,7 +690,7 @@ pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Opt
         worker.hall.roster.read(|crowd| {
             let me = worker.seat.index;
             crowd.order.groups(me).find_map(|(tier, victims)| {
-                let found = victims.iter().find_map(|&i| rob_from(&crowd.seats[i], family, hard))?;
+                let found = victims.iter().find_map(|&i| rob_from(worker, &crowd.seats[i], family, hard))?;
                 worker.seat.stats.stole(tier);
                 Some(found)
             })
