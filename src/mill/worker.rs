@@ -576,18 +576,41 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Gives this thread's slot to somebody else while `f` runs, which may block.
+    /// Gives this thread's slot to somebody else while `f` runs, which may block and pushes nothing.
     pub(crate) fn without_slot<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Back<'a>(Worker<'a>, Option<Help>);
+        struct Back<'a>(Worker<'a>, Help);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
                 self.0.take_slot();
-                help::replace(self.1);
+                help::replace(Some(self.1));
             }
         }
+        let Some(help) = help::replace(None) else {
+            // It is away already: this is a wait within `blocking`. But nothing may be hidden behind a sleeper.
+            self.expose_all();
+            return f();
+        };
         self.release_slot();
-        let _back = Back(*self, help::replace(None));
+        let _back = Back(*self, help);
         f()
+    }
+
+    /// As [`without_slot`](Self::without_slot), for an `f` that may push jobs.
+    pub(crate) fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Aside<'a>(&'a Hall);
+        impl Drop for Aside<'_> {
+            fn drop(&mut self) {
+                self.0.aside.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.without_slot(|| {
+            // ORDERING(aside): a fence on both sides. Either whoever falls asleep counts us, or we see all marks that stood when
+            // it did.
+            self.hall.aside.fetch_add(1, Ordering::SeqCst);
+            fence_after_update();
+            let _aside = Aside(self.hall);
+            f()
+        })
     }
 
     fn release_slot(&self) {
@@ -844,9 +867,16 @@ impl Hall {
             let worker = Worker::on(seat);
             let before = help::replace(Some(worker.help()));
             worker.live();
-            for job in seat.close_mail() {
-                // SAFETY: mail is for us alone, and we took it out.
-                unsafe { worker.run(job) };
+            let mail = seat.close_mail();
+            if !mail.is_empty() {
+                // We have left, so this is one more that runs.
+                self.idle.take_slot();
+                for job in mail {
+                    // SAFETY: mail is for us alone, and we took it out.
+                    unsafe { worker.run(job) };
+                }
+                self.idle.leave(false);
+                self.call_if_work(Some(seat));
             }
             help::replace(before);
         }
