@@ -44,7 +44,8 @@ impl Inner {
 /// Cancels the work that runs under it, and under its children.
 ///
 /// Tokens are handles: a clone is the same token. Cancelling is cooperative. It takes effect where work
-/// splits (`join`, `scope`, the `par_` loops), where a spawned job would start, and at [`checkpoint`].
+/// splits (`join`, `scope`, the `par_` loops), where a spawned job would start, and at [`checkpoint`]. What destructors do
+/// while a thread unwinds is not cancelled.
 ///
 /// Python has no counterpart: `Future.cancel` only stops what has not started.
 ///
@@ -230,8 +231,12 @@ thread_local! {
     static OUTSIDE: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
-/// The token that the caller runs under, null for none.
+/// The token that the caller runs under, null for none. None while this thread panics or is cancelled: what a destructor does then
+/// comes to its end, as nobody can unwind from there.
 pub(crate) fn current_ptr() -> *const () {
+    if std::thread::panicking() {
+        return ptr::null();
+    }
     seat::current().map_or_else(|| OUTSIDE.get(), |seat| seat.token())
 }
 
