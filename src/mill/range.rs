@@ -123,7 +123,7 @@ where
         done: Latch::new(),
         panic: Mutex::new(None),
         segments: Mutex::new(Vec::new()),
-        token: worker.seat.token(),
+        token: cancel::current_ptr(),
         init,
         step,
     };
