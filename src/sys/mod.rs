@@ -2,6 +2,5 @@
 
 pub(crate) mod affinity;
 pub(crate) mod fork;
-#[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod stack;
