@@ -2,7 +2,7 @@
 
 pub(crate) mod affinity;
 pub(crate) mod fork;
-#[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod membarrier;
+pub(crate) mod life;
 pub(crate) mod stack;
