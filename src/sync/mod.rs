@@ -7,9 +7,22 @@
 //! Verbs mean the same everywhere: `try_x` never sleeps, `x_timeout` gives up after a time, `x_deadline` at a moment.
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
+mod barrier;
+#[cfg(all(test, not(loom)))]
+mod both;
+mod bounded_semaphore;
+pub(crate) mod doze;
+mod event;
 pub(crate) mod help;
+#[cfg(all(test, loom))]
+pub(crate) mod modelled;
 pub(crate) mod parker;
 pub(crate) mod scope;
+mod semaphore;
 pub(crate) mod spin;
 
+pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
+pub use bounded_semaphore::BoundedSemaphore;
+pub use event::Event;
 pub use scope::{Private, Scope, Shared};
+pub use semaphore::{OverRelease, Permit, Semaphore};
