@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::prim::fence_after_update;
-use crate::sync::doze::doze;
+use crate::sync::doze::{Woke, doze};
 use crate::sync::scope::{Private, Scope, wake_all};
 use crate::sync::spin;
 use crate::sys::futex;
@@ -301,7 +301,7 @@ impl<S: Scope> Barrier<S> {
             if let Some(now) = look() {
                 return Some(now);
             }
-            if !doze::<S>(&self.bell, bell, deadline) {
+            if doze::<S>(&self.bell, bell, deadline) == Woke::Late {
                 return look();
             }
         }

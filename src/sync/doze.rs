@@ -13,21 +13,28 @@ use crate::sync::scope::{Scope, sleep};
 /// processor.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// Sleeps while `*word == expected`, until `deadline` at most; false if the time was up. May return early, with true,
-/// for no reason; in shared memory it does so every [`LOOK`]. Whoever was not called by a wake must not behave as if
-/// that had been somebody else's: it is to look at the word again, and at nothing but the word.
-pub(crate) fn doze<S: Scope>(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -> bool {
+/// Why a sleeper woke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woke {
+    /// Somebody called it, or it did not fall asleep, or it woke for no reason.
+    Called,
+    /// By itself, to look at the word. Nobody called it.
+    Looks,
+    /// The time is up. Nobody called it.
+    Late,
+}
+
+/// Sleeps while `*word == expected`, until `deadline` at most. In shared memory it wakes every [`LOOK`] by itself.
+pub(crate) fn doze<S: Scope>(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -> Woke {
     // A model is about the protocol among the living, which must do without.
-    if !S::SHARED || cfg!(loom) {
-        return sleep::<S>(word, expected, deadline);
-    }
-    let look = Instant::now().checked_add(LOOK);
-    match (deadline, look) {
-        (Some(deadline), Some(look)) if deadline <= look => sleep::<S>(word, expected, Some(deadline)),
-        _ => {
-            sleep::<S>(word, expected, look);
-            true
-        }
+    let look = if S::SHARED && !cfg!(loom) { Instant::now().checked_add(LOOK) } else { None };
+    let looks = look.filter(|&look| deadline.is_none_or(|deadline| look < deadline));
+    if sleep::<S>(word, expected, looks.or(deadline)) {
+        Woke::Called
+    } else if looks.is_some() {
+        Woke::Looks
+    } else {
+        Woke::Late
     }
 }
 
@@ -36,20 +43,22 @@ mod tests {
     use std::sync::atomic::AtomicU32;
     use std::time::{Duration, Instant};
 
-    use super::doze;
+    use super::{Woke, doze};
     use crate::sync::scope::{Private, Shared};
 
     #[test]
     fn in_shared_memory_it_looks_up_by_itself() {
-        assert!(doze::<Shared>(&AtomicU32::new(0), 0, None));
-        assert!(doze::<Shared>(&AtomicU32::new(0), 0, Some(Instant::now() + Duration::from_secs(3600))));
+        let word = AtomicU32::new(0);
+        while doze::<Shared>(&word, 0, None) == Woke::Called {}
+        assert_ne!(doze::<Shared>(&word, 0, Some(Instant::now() + Duration::from_secs(3600))), Woke::Late);
     }
 
     #[test]
     fn a_deadline_is_told_apart_from_a_look() {
         let soon = || Some(Instant::now() + Duration::from_millis(1));
-        while doze::<Shared>(&AtomicU32::new(0), 0, soon()) {}
-        while doze::<Private>(&AtomicU32::new(0), 0, soon()) {}
-        assert!(doze::<Private>(&AtomicU32::new(0), 1, None));
+        let word = AtomicU32::new(0);
+        while doze::<Shared>(&word, 0, soon()) != Woke::Late {}
+        while doze::<Private>(&word, 0, soon()) != Woke::Late {}
+        assert_eq!(doze::<Private>(&word, 1, None), Woke::Called);
     }
 }

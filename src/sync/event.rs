@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::prim::atomic::{AtomicU32, Ordering};
 use crate::prim::const_fn;
-use crate::sync::doze::doze;
+use crate::sync::doze::{Woke, doze};
 use crate::sync::scope::{Private, Scope, wake_all};
 use crate::sync::spin;
 use crate::sys::futex;
@@ -271,7 +271,7 @@ impl<S: Scope> Event<S> {
             if !word.sleepers() && self.exchange_weak(word, asleep, Ordering::Relaxed).is_err() {
                 continue;
             }
-            if !doze::<S>(&self.word, asleep.0, deadline) {
+            if doze::<S>(&self.word, asleep.0, deadline) == Woke::Late {
                 return self.look().releases(before);
             }
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::prim::atomic::{AtomicU32, Ordering};
 use crate::prim::const_fn;
-use crate::sync::doze::doze;
+use crate::sync::doze::{Woke, doze};
 use crate::sync::scope::{Private, Scope, wake};
 use crate::sync::spin;
 use crate::sys::futex;
@@ -241,11 +241,12 @@ impl<S: Scope> Semaphore<S> {
             } else if word.sleepers()
                 || self.exchange_weak(word, word.with_sleepers(), Ordering::Relaxed).is_ok()
             {
-                if !doze::<S>(&self.word, Word::NONE_BUT_SLEEPERS.0, deadline) {
+                match doze::<S>(&self.word, Word::NONE_BUT_SLEEPERS.0, deadline) {
+                    Woke::Called => slept = true,
+                    Woke::Looks => {}
                     // Nobody called us, so we owe nothing to the others.
-                    return self.try_acquire();
+                    Woke::Late => return self.try_acquire(),
                 }
-                slept = true;
             }
         }
     }
