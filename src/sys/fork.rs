@@ -33,6 +33,15 @@ pub(crate) fn watch(then: fn()) {
     });
 }
 
+/// Has every forked child call `then` on its one thread, before `fork` returns there. Any number of these may be
+/// asked for; each stays for good. `then` must be async-signal-safe.
+///
+/// Source: `pthread_atfork(3)`.
+pub(crate) fn in_each_child(then: extern "C" fn()) {
+    // SAFETY: the handler is async-signal-safe, as asked for, and a function never goes away.
+    unsafe { libc::pthread_atfork(None, None, Some(then)) };
+}
+
 /// Ends a forked child whose thread has come back into code of the parent's that cannot go on.
 pub(crate) fn leave_child() -> ! {
     eprintln!(

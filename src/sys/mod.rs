@@ -3,4 +3,5 @@
 pub(crate) mod affinity;
 pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod life;
 pub(crate) mod stack;
