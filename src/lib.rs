@@ -140,8 +140,10 @@ mod rng;
 mod sys;
 mod unwind;
 
+pub mod contextvars;
 pub mod locality;
 pub mod sync;
+pub mod sched;
 pub mod topology;
 
 pub use mill::Waiting;
