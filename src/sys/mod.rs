@@ -5,3 +5,6 @@ pub(crate) mod fork;
 #[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod stack;
+pub(crate) mod thread;
+#[cfg(not(loom))]
+pub(crate) mod waitv;
