@@ -137,11 +137,11 @@ mod compile_fail;
 mod mill;
 mod prim;
 mod rng;
-mod sync;
 mod sys;
 mod unwind;
 
 pub mod locality;
+pub mod sync;
 pub mod topology;
 
 pub use mill::Waiting;

@@ -1,4 +1,15 @@
-//! Waiting and waking, on futexes.
+//! Locks and other ways for threads, and processes, to wait for each other; on futexes.
+//!
+//! Each is one word or two of plain memory, makes no system call unless somebody sleeps, and works among the threads
+//! of one process ([`Private`], the default) or of all that map the memory it lies in ([`Shared`]). A worker of a
+//! [`Mill`](crate::Mill) that sleeps in one of them has its place taken by another thread meanwhile.
+//!
+//! Verbs mean the same everywhere: `try_x` never sleeps, `x_timeout` gives up after a time, `x_deadline` at a moment.
+//! A timeout of zero is a poll, and one too long for the clock is for ever.
 
 pub(crate) mod help;
 pub(crate) mod parker;
+pub(crate) mod scope;
+pub(crate) mod spin;
+
+pub use scope::{Private, Scope, Shared};

@@ -109,9 +109,7 @@ mod real {
                 return;
             }
             loop {
-                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-                futex::wait(&self.0, ASLEEP, left);
-                let spent = until.is_some_and(|until| Instant::now() >= until);
+                let spent = !futex::wait(&self.0, ASLEEP, until, false);
                 if self.0.load(Ordering::Relaxed) != ASLEEP || spent {
                     // ORDERING(park-token): Acquire; pairs with the swap in `unpark`.
                     self.0.swap(EMPTY, Ordering::Acquire);

@@ -2,7 +2,6 @@
 
 pub(crate) mod affinity;
 pub(crate) mod fork;
-#[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod stack;
 pub(crate) mod thread;
