@@ -142,6 +142,8 @@ mod unwind;
 
 pub mod locality;
 pub mod sync;
+pub mod thread;
+pub mod threading;
 pub mod topology;
 
 pub use mill::Waiting;

@@ -41,6 +41,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("topology", 3),
     ("sys", 2),
     ("sync::help", 2),
+    ("sync::spin", 2),
     ("prim", 1),
     ("unwind", 1),
     ("rng", 1),

@@ -57,14 +57,15 @@ pub(crate) fn generation() -> u32 {
 pub(crate) fn count() {
     static COUNTING: Once = Once::new();
     COUNTING.call_once(|| {
-        // SAFETY: the handlers never go away. That of the child is async-signal-safe (an atomic add, unlocking a
-        // mutex that this thread holds and nobody waits for, loads, and what `watch` was given).
+        // SAFETY: the handlers never go away. What that of the child does is possible there (an atomic add, unlocking
+        // a mutex that this thread holds and nobody waits for, loads, and what `watch` allows).
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
 
 /// Starts counting, and has every forked child call `then` on its one thread, before `fork` returns there. Naming the
-/// same function again does nothing. `then` must be async-signal-safe.
+/// same function again does nothing. `then` waits for nothing, and takes no lock but that of a [`Kept`]. It may
+/// allocate: the C library has seen to its allocator by then.
 ///
 /// # Panics
 ///
