@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
@@ -82,6 +83,10 @@ pub(crate) struct Kept<T>(UnsafeCell<T>);
 
 // SAFETY: the value is touched in `with` only, by one thread at a time.
 unsafe impl<T: Send> Sync for Kept<T> {}
+
+// Nobody's code but ours runs while the value is being changed.
+impl<T> UnwindSafe for Kept<T> {}
+impl<T> RefUnwindSafe for Kept<T> {}
 
 impl<T> Kept<T> {
     pub(crate) const fn new(value: T) -> Self {
