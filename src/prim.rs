@@ -68,6 +68,14 @@ pub(crate) fn fence_after_update() {
     }
 }
 
+/// The hot side of a store-load race whose rare side calls `sys::membarrier::heavy`: keeps the accesses before and
+/// after it in order for the compiler.
+#[inline(always)]
+pub(crate) fn light_fence() {
+    use atomic::Ordering::SeqCst;
+    if cfg!(loom) { atomic::fence(SeqCst) } else { std::sync::atomic::compiler_fence(SeqCst) }
+}
+
 /// A thread-local, read through `with`: loom's threads share one thread of the system.
 macro_rules! local {
     ($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;) => {

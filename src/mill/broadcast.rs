@@ -90,7 +90,7 @@ impl Mill {
             _ => cast.count_off(),
         }
         match me {
-            Some(me) => me.wait(&cast.done, |_| None),
+            Some(me) => me.wait(&cast.done, |_, _| None),
             None => help::asleep(|| cast.done.wait(Parker::current())),
         }
         let mut results = cast.results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -232,7 +232,7 @@ thread_local! {
 
 /// The token that the caller runs under, null for none.
 pub(crate) fn current_ptr() -> *const () {
-    seat::current().map_or_else(|| OUTSIDE.get(), |seat| seat.owner.token.get())
+    seat::current().map_or_else(|| OUTSIDE.get(), |seat| seat.token())
 }
 
 /// The token that the caller runs under.

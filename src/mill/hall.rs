@@ -12,7 +12,7 @@ use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
-use crate::sys::fork;
+use crate::sys::{fork, membarrier};
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -101,12 +101,21 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    /// A mill with a worker's seat at each of `places`, and nobody there yet.
-    pub(crate) fn new(settings: Settings, topology: Topology, places: Vec<Place>) -> Self {
+    /// A mill with a worker's seat at each of `places`, one for a visitor if callers may run their work themselves, and
+    /// nobody there yet.
+    pub(crate) fn new(settings: Settings, topology: Topology, mut places: Vec<Place>) -> Self {
         let (workers, nodes) = (places.len(), topology.nodes().len().max(1));
+        if settings.caller_runs {
+            places.push(Place::new(&topology, Default::default()));
+        }
+        let roster = Roster::new(&topology, places, Hall::wanted(workers));
+        let visitor = roster.read(|crowd| {
+            let seat = crowd.seats.get(workers).filter(|seat| seat.claim());
+            seat.map_or(ptr::null_mut(), |seat| Arc::as_ptr(seat).cast_mut())
+        });
         Hall {
             idle: Idle::new(workers),
-            roster: Roster::new(&topology, places, Hall::wanted(workers)),
+            roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             topology,
             settings,
@@ -115,7 +124,7 @@ impl Hall {
             closing: AtomicBool::new(false),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
-            visitor: AtomicPtr::new(ptr::null_mut()),
+            visitor: AtomicPtr::new(visitor),
             ender: AtomicPtr::new(ptr::null_mut()),
             handles: Mutex::new(Vec::new()),
             resizing: Mutex::new(()),
@@ -142,9 +151,10 @@ impl Hall {
         }
     }
 
-    /// How many jobs each worker keeps public: one for each who might come, within reason.
+    /// How many jobs each worker keeps public. One will do, as thieves can take what is private from whoever does not
+    /// answer; where they cannot, one for each who might come, within reason.
     pub(crate) fn wanted(workers: usize) -> usize {
-        workers.saturating_sub(1).min(16)
+        workers.saturating_sub(1).min(if membarrier::is_available() { 1 } else { 16 })
     }
 
     /// At most half the workers search at a time.
@@ -158,9 +168,18 @@ impl Hall {
     }
 
     /// Is there a job anywhere that any idle thread may take?
-    pub(crate) fn work_visible(&self) -> bool {
+    pub(crate) fn work_in_sight(&self) -> bool {
         self.inboxes.iter().any(|bands| !bands.is_empty())
-            || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_public_work()))
+            || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_work()))
+    }
+
+    /// As [`work_in_sight`](Self::work_in_sight), also if it was pushed just now: for threads that go to sleep, or give their
+    /// slot away, and have said so.
+    pub(crate) fn work_visible(&self) -> bool {
+        // ORDERING(seize): whoever pushes looks for a mark next, by which it is told to show the job and call somebody. If
+        // it found none, it pushed before this fence, and we see the job. Who does not run does not push.
+        self.work_in_sight()
+            || self.idle.is_anybody_running(self.workers()) && membarrier::heavy() && self.work_in_sight()
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

@@ -2,10 +2,14 @@
 
 #![allow(unsafe_code, reason = "the second half waits in this frame while others may take it")]
 
+use std::cell::Cell;
+use std::ptr;
+
 use crate::mill::cancel;
-use crate::mill::job::{JobRef, StackJob};
+use crate::mill::job::StackJob;
 use crate::mill::pool;
-use crate::mill::seat::{self, Seat};
+use crate::mill::seat;
+use crate::mill::split::{Slot, Split, Whereabouts};
 use crate::mill::worker::{Worker, rob_runner};
 use crate::unwind::{self, Held, Payload};
 
@@ -52,20 +56,22 @@ where
     RB: Send,
 {
     let deque = seat::current_deque();
-    if !deque.has_room() {
-        return join_slowly(a, b);
+    let slot = deque.top();
+    if slot.is_null() {
+        return join_first(a, b);
     }
-    let b = StackJob::new(b);
-    // SAFETY: it has room.
-    unsafe { deque.push(b.job_ref()) };
-    finish(a, &b, false)
+    let b = Half::new(b, deque, slot);
+    // SAFETY: the top, and not null.
+    if unsafe { deque.push(slot, b.job.job_ref()) } {
+        return join_slowly(a, &b);
+    }
+    finish(a, &b)
 }
 
-/// A join on no worker, or on one where somebody is hungry, the work is cancelled, or the private part is full or
-/// not made yet.
+/// A join on no worker, or on one that never joined before.
 #[cold]
 #[inline(never)]
-fn join_slowly<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+fn join_first<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
@@ -75,15 +81,80 @@ where
     let Some(worker) = Worker::current() else {
         return pool::in_global(move || join(a, b));
     };
-    let token = worker.seat.owner.token.get();
+    worker.seat.deque.make_array();
+    join(a, b)
+}
+
+/// The second half of a join, and where it was pushed.
+///
+/// Others may see this frame, so the compiler takes no copies of these in registers, which each call of a recursion would
+/// have to save; and when `a` has ended they are known without looking at what `a` stored last.
+#[repr(C)]
+struct Half<B, RB> {
+    job: StackJob<B, RB>,
+    /// The deque of this thread: it sits on the same seat as long as this frame is open.
+    deque: *const Split,
+    /// Null once it is known that the job is not private any more.
+    slot: Cell<Slot>,
+}
+
+impl<B, RB> Half<B, RB>
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    #[inline(always)]
+    fn new(b: B, deque: &Split, slot: Slot) -> Self {
+        Half { job: StackJob::new(b), deque, slot: Cell::new(slot) }
+    }
+
+    /// Takes the job out of the private part, if it is there and that can be told at once.
+    #[inline(always)]
+    fn pop(&self) -> bool {
+        // SAFETY: the deque is part of the seat, which is kept as long as this thread sits on it.
+        unsafe { &*self.deque }.pop(self.slot.get())
+    }
+
+    /// Takes the job out of the private part, if it is there; what its place is, is forgotten.
+    fn take_private(&self, worker: Worker<'_>) -> bool {
+        let slot = self.slot.replace(ptr::null_mut());
+        let deque = &worker.seat.deque;
+        !slot.is_null() && (deque.pop(slot) || deque.locate(slot) == Whereabouts::Back)
+    }
+
+    /// Takes the job back, if nobody has it yet.
+    fn take_back(&self, worker: Worker<'_>) -> bool {
+        if self.take_private(worker) {
+            return true;
+        }
+        let popped = worker.seat.deque.pop_public();
+        debug_assert!(
+            popped.is_none_or(|job| job == self.job.job_ref()),
+            "joins are closed in the order of a stack"
+        );
+        popped.is_some()
+    }
+}
+
+/// A join that has pushed its second half, on a worker where somebody is hungry, the work is cancelled, or the private
+/// part is full.
+#[cold]
+#[inline(never)]
+fn join_slowly<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let worker = Worker::seated();
+    let token = worker.seat.token();
     if cancel::must_unwind(token) {
         unwind::drop_quietly(a);
-        unwind::drop_quietly(b);
+        call_off(worker, b);
         cancel::unwind_now();
     }
-    let b = StackJob::new(b);
-    let private = worker.seat.deque.push_slowly(b.job_ref());
-    if private {
+    if !worker.seat.deque.is_last(b.slot.get()) {
         worker.feed();
         // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
         // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
@@ -91,18 +162,23 @@ where
         if cancel::is_cancelled(token) {
             worker.seat.deque.mark_hungry();
         }
-    } else {
-        worker.expose_all();
-        // SAFETY: `b` lies in this frame, and nobody has seen it.
-        unsafe { b.job_ref().stamp_waited(token) };
-        worker.push_public(b.job_ref());
+        return finish(a, b);
     }
-    finish(a, &b, !private)
+    if b.take_private(worker) {
+        // SAFETY: `b` lies in a frame that waits for it, and nobody else has it.
+        unsafe { b.job.job_ref().stamp_waited(token) };
+        worker.push_public(b.job.job_ref());
+    }
+    let ra = match unwind::halt(a) {
+        Ok(ra) => ra,
+        Err(payload) => abandon(payload, b),
+    };
+    join_public(b, ra)
 }
 
-/// Runs `a`, and then `b` or waits for it. `direct`: `b` never was private.
+/// Runs `a`, and then `b`, which was pushed to the private part, or waits for it.
 #[inline(always)]
-fn finish<A, B, RA, RB>(a: A, b: &StackJob<B, RB>, direct: bool) -> (RA, RB)
+fn finish<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
@@ -111,50 +187,40 @@ where
 {
     let ra = match unwind::halt(a) {
         Ok(ra) => ra,
-        Err(payload) => abandon(payload, b, direct),
+        Err(payload) => abandon(payload, b),
     };
-    if seat::current_deque().pop() {
+    if b.pop() {
         let ra = Held::new(ra);
         // SAFETY: it was still private, and is gone from there: nobody else can have it.
-        let rb = unsafe { b.take() }();
+        let rb = unsafe { b.job.take() }();
         (ra.into_inner(), rb)
     } else {
-        join_public(b, ra, direct)
+        join_public(b, ra)
     }
 }
 
-/// Ends a join whose second half did not stay private.
+/// Ends a join whose second half may not be private any more.
 #[cold]
 #[inline(never)]
-fn join_public<B, RA, RB>(b: &StackJob<B, RB>, ra: RA, direct: bool) -> (RA, RB)
+fn join_public<B, RA, RB>(b: &Half<B, RB>, ra: RA) -> (RA, RB)
 where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
     let ra = Held::new(ra);
     let worker = Worker::seated();
-    if take_back(worker.seat, b.job_ref(), direct) {
-        // SAFETY: we popped it, so nobody else has it.
-        let rb = unsafe { b.take() }();
+    if b.take_back(worker) {
+        // SAFETY: taken back, so nobody else has it.
+        let rb = unsafe { b.job.take() }();
         return (ra.into_inner(), rb);
     }
-    // SAFETY: it was public, so it was stamped.
-    worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
+    // SAFETY: it was public or seized, so it was stamped.
+    worker.wait(unsafe { b.job.waited().latch() }, rob_runner(b.job.job_ref()));
     // SAFETY: the latch is set, and this is the only place to read the result.
-    match unsafe { b.result() } {
+    match unsafe { b.job.result() } {
         Ok(rb) => (ra.into_inner(), rb),
         Err(payload) => unwind::resume(payload),
     }
-}
-
-/// Takes back a job that was made public, if nobody has it yet.
-fn take_back(seat: &Seat, b: JobRef, direct: bool) -> bool {
-    if !direct {
-        seat.deque.vacate();
-    }
-    let popped = seat.deque.pop_public();
-    debug_assert!(popped.is_none_or(|job| job == b), "joins are closed in the order of a stack");
-    popped.is_some()
 }
 
 /// The first half panicked: makes sure that the second is over, or never begins, and goes on with the panic.
@@ -163,22 +229,29 @@ fn take_back(seat: &Seat, b: JobRef, direct: bool) -> bool {
 /// would have to save its registers before it knows whether it splits at all.
 #[cold]
 #[inline(never)]
-fn abandon<B, RA, RB>(payload: Payload, b: &StackJob<B, RB>, direct: bool) -> RA
+fn abandon<B, RA, RB>(payload: Payload, b: &Half<B, RB>) -> RA
 where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    let worker = Worker::seated();
-    let private = !direct && worker.seat.deque.pop();
-    if private || take_back(worker.seat, b.job_ref(), direct) {
-        // SAFETY: taken back, so nobody else has it.
-        unwind::drop_quietly(unsafe { b.take() });
-    } else {
-        // SAFETY: it was public, so it was stamped.
-        worker.wait(unsafe { b.waited().latch() }, rob_runner(b.job_ref()));
-        // SAFETY: the latch is set, and this is the only place to read the result.
-        unwind::drop_quietly(unsafe { b.result() });
-    }
+    call_off(Worker::seated(), b);
     let resume: fn(Payload) -> RA = |payload| unwind::resume(payload);
     std::hint::black_box(resume)(payload)
+}
+
+/// Makes sure that the second half is over, or never begins, and drops it.
+fn call_off<B, RB>(worker: Worker<'_>, b: &Half<B, RB>)
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    if b.take_back(worker) {
+        // SAFETY: taken back, so nobody else has it.
+        unwind::drop_quietly(unsafe { b.job.take() });
+    } else {
+        // SAFETY: it was public or seized, so it was stamped.
+        worker.wait(unsafe { b.job.waited().latch() }, rob_runner(b.job.job_ref()));
+        // SAFETY: the latch is set, and this is the only place to read the result.
+        unwind::drop_quietly(unsafe { b.job.result() });
+    }
 }

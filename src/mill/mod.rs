@@ -22,6 +22,7 @@ pub(crate) mod scope;
 mod seat;
 pub(crate) mod sort;
 pub(crate) mod spawn;
+mod split;
 pub(crate) mod stats;
 mod worker;
 

@@ -507,7 +507,7 @@ impl Hall {
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         let (moved, answers) = mpsc::channel();
         let moved = (!self.settings.places.is_empty()).then_some(moved);
-        for (number, seat) in seats.iter().enumerate() {
+        for (number, seat) in seats.iter().enumerate().take(workers) {
             let claimed = seat.claim();
             debug_assert!(claimed, "new seats are empty");
             if let Err(source) = self.start_thread(seat, moved.clone()) {

@@ -123,7 +123,7 @@ where
         done: Latch::new(),
         panic: Mutex::new(None),
         segments: Mutex::new(Vec::new()),
-        token: worker.seat.owner.token.get(),
+        token: worker.seat.token(),
         init,
         step,
     };

@@ -161,7 +161,7 @@ fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
         }
         (Ok(value), None) => {
             // Jobs may have had a token of their own; but if ours is cancelled too, this is not the whole result.
-            if scope.state.cut.load(Ordering::Relaxed) && cancel::must_unwind(worker.seat.owner.token.get()) {
+            if scope.state.cut.load(Ordering::Relaxed) && cancel::must_unwind(worker.seat.token()) {
                 unwind::drop_quietly(value);
                 cancel::unwind_now();
             }
@@ -214,7 +214,7 @@ impl State {
 
     /// Runs `f` with this scope as the innermost on this worker. Nothing is private.
     fn innermost<R>(&self, worker: Worker<'_>, f: impl FnOnce() -> R) -> R {
-        struct Restore<'a>(Worker<'a>, *const (), crate::mill::deque::Slot);
+        struct Restore<'a>(Worker<'a>, *const (), crate::mill::split::Slot);
         impl Drop for Restore<'_> {
             fn drop(&mut self) {
                 self.0.seat.owner.scope.set(self.1);
@@ -326,7 +326,9 @@ impl State {
         }
         let own = self.own.take().unwrap_or(0);
         self.settle(own - OPEN);
-        worker.wait(&self.done, |worker| from_queue().or_else(|| rob_family(self.family())(worker)));
+        worker.wait(&self.done, |worker, hard| {
+            from_queue().or_else(|| rob_family(self.family())(worker, hard))
+        });
         // Tickets that nobody drew.
         self.drain_line(worker);
     }

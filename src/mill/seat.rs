@@ -9,8 +9,9 @@
 use std::cell::Cell;
 use std::ptr;
 
-use crate::mill::deque::{Own, Slot, Split, Thief};
+use crate::mill::deque::{Own, Thief};
 use crate::mill::job::JobRef;
+use crate::mill::split::{Slot, Split};
 use crate::mill::stats::Page;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use crate::prim::{Mutex, OnceLock, Padded, local, lock};
@@ -20,8 +21,8 @@ use crate::sync::parker::{Parker, Unparker};
 
 /// What only the seat's owner touches.
 pub(crate) struct Owner {
-    /// The cancel token of the job that runs; null for none.
-    pub(crate) token: Cell<*const ()>,
+    /// The cancel token of the job that runs; null for none. Written while nothing is private.
+    token: AtomicPtr<()>,
     /// The innermost scope that was opened on this seat and whose jobs may go on this deque; null for none.
     pub(crate) scope: Cell<*const ()>,
     /// How many joins were open when that scope was opened.
@@ -31,6 +32,8 @@ pub(crate) struct Owner {
     /// How many rounds to search before going to sleep.
     pub(crate) patience: Cell<u32>,
     pub(crate) tick: Cell<u32>,
+    /// How many of the last halves of joins that were stolen were too small for that, up to a limit.
+    pub(crate) small: Cell<u32>,
     /// Jobs that came along with the one that was stolen.
     pub(crate) loot: Cell<Vec<JobRef>>,
     /// The owner came from outside and leaves soon.
@@ -68,7 +71,7 @@ pub(crate) struct Seat {
     pub(crate) stats: Page,
 }
 
-// SAFETY: `owner` is touched by the owner only, and `loose.own` too; all else is atomic or locked.
+// SAFETY: `owner`, but for its token, is touched by the owner only, and `loose.own` too; all else is atomic or locked.
 unsafe impl Sync for Seat {}
 // SAFETY: nothing in a seat is bound to the thread that made it; owners change while nothing is on it.
 unsafe impl Send for Seat {}
@@ -81,12 +84,13 @@ impl Seat {
         Seat {
             deque: Split::new(wanted),
             owner: Padded(Owner {
-                token: Cell::new(ptr::null()),
+                token: AtomicPtr::new(ptr::null_mut()),
                 scope: Cell::new(ptr::null()),
                 scope_depth: Cell::new(ptr::null_mut()),
                 stack_floor: Cell::new(0),
                 patience: Cell::new(0),
                 tick: Cell::new(0),
+                small: Cell::new(0),
                 loot: Cell::new(Vec::new()),
                 visitor: Cell::new(false),
                 outer: Cell::new(None),
@@ -116,6 +120,17 @@ impl Seat {
     pub(crate) fn claim(&self) -> bool {
         // ORDERING(seat): Acquire; pairs with the store in `stand_up`.
         !self.taken.load(Ordering::Relaxed) && !self.taken.swap(true, Ordering::Acquire)
+    }
+
+    /// The token of the job that runs; for others, only while they hold a private job of this seat's.
+    #[inline]
+    pub(crate) fn token(&self) -> *const () {
+        self.owner.token.load(Ordering::Relaxed)
+    }
+
+    /// Owner: from now on it works under `token`. Nothing is private.
+    pub(crate) fn set_token(&self, token: *const ()) {
+        self.owner.token.store(token.cast_mut(), Ordering::Relaxed);
     }
 
     /// Owner: prepares the seat for this thread, whose stack may be used down to `stack_floor`.
@@ -149,8 +164,10 @@ impl Seat {
     }
 
     /// Is there a job that anybody may take?
-    pub(crate) fn has_public_work(&self) -> bool {
-        !self.deque.is_empty() || self.loose.get().is_some_and(|loose| !loose.thief.is_empty())
+    pub(crate) fn has_work(&self) -> bool {
+        !self.deque.is_empty()
+            || self.loose.get().is_some_and(|loose| !loose.thief.is_empty())
+            || self.deque.may_have_private()
     }
 
     // Mail: jobs for this thread and no other.
@@ -259,7 +276,7 @@ local! {
 pub(crate) fn current_deque<'a>() -> &'a Split {
     assert!(!cfg!(loom) || current().is_some(), "no model joins on a thread that sits nowhere");
     // SAFETY: never null. Whoever put a seat there keeps it alive and takes it away before it leaves
-    // (`Sitting`); callers do not let the reference out of the frame that asked.
+    // (`Sitting`), which is after all frames above have ended; callers keep the reference in the frame that asked.
     unsafe { &*DEQUE.with(Cell::get) }
 }
 

@@ -27,11 +27,15 @@ use crate::topology::CpuSet;
 use crate::unwind;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
-pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
+pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
 /// And if they never do.
 const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
-const SPINS: u32 = if cfg!(loom) { 0 } else { 8 };
+const SPINS: u32 = if cfg!(loom) { 0 } else { 40 };
+/// The half of a join that takes less is not worth robbing: its owner and the thief spend about as much on it.
+const WORTH_IT: Duration = Duration::from_micros(1);
+/// So often a thief doubles the time it lets others alone when it finds nothing but such halves.
+const MOST_SMALL: u32 = if cfg!(loom) { 0 } else { 3 };
 /// How many jobs of one scope a thief takes along with the first.
 const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
@@ -70,18 +74,9 @@ impl<'a> Worker<'a> {
 
     // Publishing.
 
-    fn stamp(&self) -> impl Fn(JobRef) + use<> {
-        let token = self.seat.owner.token.get();
-        move |job| {
-            // SAFETY: a private job is alive and only its owner, this thread, has seen it. It was pushed under
-            // this token: whatever changes the token exposes all private jobs first.
-            unsafe { job.stamp_waited(token) };
-        }
-    }
-
     /// Somebody may be hungry: exposes what is due and calls a sleeper if that was anything.
     pub(crate) fn feed(&self) {
-        if self.seat.deque.expose(self.stamp()) > 0 {
+        if self.seat.deque.expose(stamp_of(self.seat)) > 0 {
             self.call();
         }
     }
@@ -89,8 +84,7 @@ impl<'a> Worker<'a> {
     /// Makes all private jobs public, and calls a sleeper if those were any.
     #[inline]
     pub(crate) fn expose_all(&self) {
-        if !self.seat.deque.nothing_private() {
-            self.seat.deque.expose_all(self.stamp());
+        if self.seat.deque.expose_all(stamp_of(self.seat)) > 0 {
             self.call();
         }
     }
@@ -170,8 +164,9 @@ impl<'a> Worker<'a> {
 
     /// From now on this thread works under `token`; returns the one before.
     pub(crate) fn set_token(&self, token: *const ()) -> *const () {
-        let before = self.seat.owner.token.replace(token);
+        let before = self.seat.token();
         if !ptr::eq(before, token) {
+            self.seat.set_token(token);
             // Cancelling marks all deques, so that the next push looks at its token; but this one may have looked
             // under the other token since.
             self.seat.deque.mark_hungry();
@@ -268,6 +263,19 @@ impl<'a> Worker<'a> {
         None
     }
 
+    /// A private job of somebody who does not answer, nearest first.
+    fn seize(&self) -> Option<JobRef> {
+        self.hall.roster.read(|crowd| {
+            crowd.order.groups(self.seat.index).find_map(|(tier, victims)| {
+                let seize =
+                    |&victim: &usize| crowd.seats[victim].deque.seize(None, stamp_of(&crowd.seats[victim]));
+                let job = victims.iter().find_map(seize)?;
+                self.seat.stats.stole(tier);
+                Some(job)
+            })
+        })
+    }
+
     /// Jobs of a scope are often small: takes some more along, up to half of what is there. They wait in our loot; the
     /// last of it may be a job of another family.
     fn take_siblings(&self, victim: &Seat, job: JobRef) {
@@ -339,17 +347,57 @@ impl<'a> Worker<'a> {
     fn search(&self) -> Option<JobRef> {
         let owner = &self.seat.owner;
         let (start, patience) = (Instant::now(), owner.patience.get());
-        let mut found = None;
+        let mut found = self.hold_back(start);
         for round in 0..patience {
+            if found.is_some() {
+                break;
+            }
             found = self.find(true).or_else(|| self.steal(true));
             if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
                 break;
             }
+            if is_hard(round) {
+                found = self.seize();
+            }
             pause(round);
         }
+        // Nothing may stay hidden behind somebody who does not answer.
+        let found = found.or_else(|| self.seize());
         owner.patience.set(if found.is_some() { PATIENCE } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
+    }
+
+    /// If the last halves of joins that were stolen were too small to share, lets their owners alone for a while.
+    fn hold_back(&self, start: Instant) -> Option<JobRef> {
+        let times = self.seat.owner.small.get();
+        let mut round = 0;
+        while times > 0 && start.elapsed() < WORTH_IT * (1 << times) {
+            let found = self.find(true);
+            if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
+                return found;
+            }
+            pause(round);
+            round += 1;
+        }
+        None
+    }
+
+    /// As [`run_stolen`](Self::run_stolen), and notes whether the half of a join was worth the robbery.
+    ///
+    /// # Safety
+    ///
+    /// As [`run_stolen`](Self::run_stolen).
+    unsafe fn run_found(&self, job: JobRef) {
+        // SAFETY: jobs in queues are stamped.
+        let is_join = ptr::eq(unsafe { job.stamped() }.family, job.as_ptr().cast());
+        let start = is_join.then(Instant::now);
+        // SAFETY: as the caller says.
+        unsafe { self.run_stolen(job) };
+        if let Some(start) = start {
+            let small = &self.seat.owner.small;
+            small.set(if start.elapsed() < WORTH_IT { (small.get() + 1).min(MOST_SMALL) } else { 0 });
+        }
     }
 
     // A thread's life.
@@ -371,7 +419,8 @@ impl<'a> Worker<'a> {
             }
             // A running thread has a look around before it says that it searches: as long as there is work for all,
             // the census stays as it is.
-            let near = self.find(true).or_else(|| if searching { None } else { self.steal(true) });
+            let holds_back = searching || self.seat.owner.small.get() > 0;
+            let near = self.find(true).or_else(|| if holds_back { None } else { self.steal(true) });
             let job = near.or_else(|| {
                 searching = searching || idle.start_search(hall.most_searchers());
                 if searching { self.search() } else { None }
@@ -379,7 +428,7 @@ impl<'a> Worker<'a> {
             if let Some(job) = job {
                 self.end_search(&mut searching);
                 // SAFETY: taken out of a queue just now, and this is the bottom of the thread's stack.
-                unsafe { self.run_stolen(job) };
+                unsafe { self.run_found(job) };
                 if idle.census().free() < 0 && idle.yield_slot() {
                     self.seat.lie_down();
                     if !self.sleep() {
@@ -454,13 +503,13 @@ impl<'a> Worker<'a> {
     // Waiting, above an open frame.
 
     /// Waits until `latch` is set. Meanwhile runs what `rob` finds, which must be descendants of what is
-    /// waited for.
-    pub(crate) fn wait(&self, latch: &Latch, rob: impl Fn(&Self) -> Option<JobRef>) {
+    /// waited for. `rob` is told whether to look hard: at what is private as well.
+    pub(crate) fn wait(&self, latch: &Latch, rob: impl Fn(&Self, bool) -> Option<JobRef>) {
         self.assert_same_process();
         let start = Instant::now();
         let mut fruitless = 0;
         while !latch.probe() {
-            if let Some(job) = self.job_while_waiting(&rob) {
+            if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
                 // SAFETY: taken out of a queue just now.
                 unsafe { self.run(job) };
                 fruitless = 0;
@@ -483,20 +532,21 @@ impl<'a> Worker<'a> {
         stack::here() < self.seat.owner.stack_floor.get()
     }
 
-    fn job_while_waiting(&self, rob: &impl Fn(&Self) -> Option<JobRef>) -> Option<JobRef> {
+    fn job_while_waiting(&self, rob: &impl Fn(&Self, bool) -> Option<JobRef>, hard: bool) -> Option<JobRef> {
         if self.is_deep() {
             return None;
         }
-        let job = rob(self);
+        let job = rob(self, hard);
         if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
             return job;
         }
-        self.find(false).or_else(|| self.steal(false))
+        let job = self.find(false).or_else(|| self.steal(false));
+        if hard { job.or_else(|| self.seize()) } else { job }
     }
 
     /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
     /// meanwhile.
-    fn park(&self, latch: &Latch, rob: &impl Fn(&Self) -> Option<JobRef>) {
+    fn park(&self, latch: &Latch, rob: &impl Fn(&Self, bool) -> Option<JobRef>) {
         let parker = Parker::current();
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
@@ -504,7 +554,7 @@ impl<'a> Worker<'a> {
                 return None;
             }
             self.seat.rest(!self.is_deep());
-            let found = self.job_while_waiting(rob);
+            let found = self.job_while_waiting(rob, true);
             if found.is_none() {
                 parker.park();
             }
@@ -581,7 +631,7 @@ fn lost() -> ! {
 /// Between two fruitless rounds.
 fn pause(round: u32) {
     if round < SPINS {
-        for _ in 0..1 << round.min(6) {
+        for _ in 0..6 {
             spin_loop();
         }
     } else {
@@ -589,14 +639,34 @@ fn pause(round: u32) {
     }
 }
 
+/// Is this one of the fruitless rounds after which to look at what is private? They are few: that interrupts others.
+fn is_hard(round: u32) -> bool {
+    round >= SPINS && (round - SPINS) % 8 == 7
+}
+
+/// Readies a private job of this seat's to be seen by others: for its owner, or for whoever has claimed the job.
+fn stamp_of(seat: &Seat) -> impl Fn(JobRef) + '_ {
+    |job| {
+        // SAFETY: a private job is alive, and nobody but the caller has seen it. It was pushed under the seat's present
+        // token: whatever changes the token exposes all private jobs first.
+        unsafe { job.stamp_waited(seat.token()) };
+    }
+}
+
+/// Robs or, if it looks `hard`, seizes from `victim` what descends from what `family` waits for.
+fn rob_from(victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
+    let found = victim.deque.rob(family);
+    if hard { found.or_else(|| victim.deque.seize(Some(family), stamp_of(victim))) } else { found }
+}
+
 /// For a waiter on a `join`: robs whoever runs the job.
-pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
-    move |worker| {
+pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> {
+    move |worker, hard| {
         // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
         let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
         // SAFETY: null, or a seat of our mill, and those live as long as it.
         let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
-        let found = victim.deque.rob(job.as_ptr().cast())?;
+        let found = rob_from(victim, job.as_ptr().cast(), hard)?;
         let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
         worker.seat.stats.stole(tier);
         Some(found)
@@ -604,12 +674,12 @@ pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>) -> Option<JobRef> 
 }
 
 /// For a waiter on many jobs: robs whoever runs one of them.
-pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>) -> Option<JobRef> {
-    move |worker| {
+pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> {
+    move |worker, hard| {
         worker.hall.roster.read(|crowd| {
             let me = worker.seat.index;
             crowd.order.groups(me).find_map(|(tier, victims)| {
-                let found = victims.iter().find_map(|&victim| crowd.seats[victim].deque.rob(family))?;
+                let found = victims.iter().find_map(|&i| rob_from(&crowd.seats[i], family, hard))?;
                 worker.seat.stats.stole(tier);
                 Some(found)
             })
@@ -819,7 +889,11 @@ impl Hall {
     /// A visitor leaves.
     fn say_goodbye(&self) {
         if self.idle.return_slot() {
-            self.call_if_work(None);
+            // ORDERING(idle): as in `call_if_work`. What was refused was public; a plain look finds it.
+            fence_after_update();
+            if self.work_in_sight() {
+                self.call(None);
+            }
         }
         // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -853,7 +927,7 @@ impl Hall {
             fn drop(&mut self) {
                 self.sitting = None;
                 help::replace(self.outer);
-                self.seat.owner.token.set(ptr::null());
+                self.seat.set_token(ptr::null());
                 // The next one on this seat may be a worker thread.
                 self.seat.owner.outer.set(None);
                 let seat = ptr::from_ref(self.seat).cast_mut();
@@ -871,7 +945,7 @@ impl Hall {
             }
         }
         seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
-        seat.owner.token.set(token);
+        seat.set_token(token);
         let outer = help::replace(Some(Worker::on(seat).help()));
         seat.owner.outer.set(outer);
         // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.

@@ -2,6 +2,8 @@
 //!
 //! The long leaf never calls the mill while it waits: what it has put on its line must be visible already.
 
+#![allow(unsafe_code, reason = "asks the kernel whether it has `membarrier`")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
@@ -32,6 +34,28 @@ fn nest(depth: usize, started: &AtomicUsize, all: usize) {
     }
     let start = || started.fetch_add(1, Ordering::SeqCst);
     join(|| nest(depth - 1, started, all), start);
+}
+
+/// As [`nest`], but the leaf never calls the mill.
+fn nest_silently(depth: usize, started: &AtomicUsize, all: usize) {
+    if depth == 0 {
+        return until(|| started.load(Ordering::SeqCst) == all);
+    }
+    join(|| nest_silently(depth - 1, started, all), || started.fetch_add(1, Ordering::SeqCst));
+}
+
+#[test]
+fn all_halves_start_under_a_leaf_that_never_calls_the_mill() {
+    let _watched = watch("all_halves_start_under_a_leaf_that_never_calls_the_mill");
+    // SAFETY: the call takes three integers; 0 asks which commands there are.
+    let commands = unsafe { libc::syscall(libc::SYS_membarrier, 0, 0, 0) };
+    let halves = if commands & i64::from(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 { 50 } else { 1 };
+    for workers in [2, 4] {
+        let mill = mill(workers);
+        for _ in 0..50 {
+            mill.install(|| nest_silently(halves, &AtomicUsize::new(0), halves));
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::locality;
 use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, Stamp};
+use crate::mill::join::join;
 use crate::mill::latch::Latch;
 use crate::prim::lock;
 use crate::sync::parker::Parker;
@@ -221,7 +222,7 @@ fn models_a_reader_of_mail_does_not_count_as_searching() {
     });
 }
 
-/// sees to it.
+/// A thread that leaves may have been counted on by whoever has just published a job: it looks back.
 #[test]
 fn models_who_leaves_looks_back() {
     check(1, || {
@@ -251,6 +252,43 @@ fn models_a_batch_wakes_a_sleeper() {
         spawn(&hall, move || {
             first.wait();
             second.set();
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// A worker takes its public half back, or somebody has it; then it splits again, and its first half needs the second. The
+/// other worker sleeps, searches, or is about to do either.
+#[test]
+fn models_what_is_pushed_after_a_job_was_taken_back_is_found() {
+    check(2, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            join(|| (), || ());
+            let inner = Flag::new();
+            let in_there = inner.clone();
+            join(move || inner.wait(), move || in_there.set());
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// Two halves under a leaf that needs both and calls nobody: one is public, the other must be seized.
+#[test]
+fn models_what_lies_behind_a_leaf_is_seized() {
+    check(1, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            let flags = [Flag::new(), Flag::new()];
+            let [first, second] = flags.clone();
+            let leaf = move || flags.iter().for_each(Flag::wait);
+            join(|| join(leaf, move || first.set()), move || second.set());
             there.set();
         });
         done.wait();
