@@ -4,12 +4,33 @@
 //! of one process ([`Private`], the default) or of all that map the memory it lies in ([`Shared`]). A worker of a
 //! [`Mill`](crate::Mill) that sleeps in one of them has its place taken by another thread meanwhile.
 //!
+//! `new` makes one for this process, `shared` one to be put into memory that processes share; `in_scope` is for code
+//! that is generic over that.
+//!
 //! Verbs mean the same everywhere: `try_x` never sleeps, `x_timeout` gives up after a time, `x_deadline` at a moment.
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
 pub(crate) mod help;
+pub(crate) mod identity;
+pub(crate) mod lock;
+#[cfg(all(test, loom))]
+mod models;
+pub(crate) mod mutex;
+pub(crate) mod nested;
 pub(crate) mod parker;
+pub(crate) mod raw;
+pub(crate) mod recover;
+pub(crate) mod rlock;
+pub(crate) mod rwlock;
 pub(crate) mod scope;
 pub(crate) mod spin;
+pub(crate) mod state;
+pub(crate) mod word;
 
+pub use lock::{Lock, LockGuard, NotLocked};
+pub use mutex::{Mutex, MutexGuard};
+pub use recover::LockError;
+pub use rlock::{NotOwner, RLock, RLockGuard};
+pub use rwlock::RwLock;
+pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
 pub use scope::{Private, Scope, Shared};

@@ -122,7 +122,7 @@ mod real {
         pub(crate) fn unpark(&self) {
             // ORDERING(park-token): Release; pairs with the owner's Acquire in `sleep`.
             if self.0.swap(TOKEN, Ordering::Release) == ASLEEP {
-                futex::wake_one(&self.0);
+                futex::wake(&self.0, 1, false);
             }
         }
     }

@@ -11,14 +11,25 @@ use std::time::Instant;
 
 use crate::prim::atomic::AtomicU32;
 use crate::sync::help;
+use crate::sync::identity::{Here, Process, Thread};
+use crate::sync::rwlock::counted::Counted;
+use crate::sync::rwlock::protocol::Protocol;
+use crate::sync::rwlock::seated::Seated;
+use crate::sync::word::{Owned, Plain, Word};
 use crate::sys::futex;
 
-mod sealed {
-    pub trait Reach {
-        const SHARED: bool;
-    }
+/// What a scope decides.
+pub(crate) trait Reach {
+    const SHARED: bool;
+    /// The word of a lock with guards, which stay with their thread.
+    type Guarded: Word;
+    /// The word of a lock that any thread may release.
+    type Loose: Word;
+    /// The word of a lock that knows which thread has it.
+    type Owned: Word;
+    /// A lock for many readers or one writer.
+    type ReadWrite: Protocol;
 }
-use sealed::Reach;
 
 /// Who may use a primitive: [`Private`] or [`Shared`]. Sealed.
 ///
@@ -32,6 +43,7 @@ use sealed::Reach;
 /// }
 /// assert_eq!((name::<Private>(), name::<Shared>()), ("Private", "Shared"));
 /// ```
+#[allow(private_bounds, reason = "seals it: what a scope decides is nobody else's affair")]
 pub trait Scope: Reach + Send + Sync + Sized + 'static {}
 
 /// The threads of one process: the default, and a little faster where somebody sleeps.
@@ -69,9 +81,17 @@ pub enum Shared {}
 
 impl Reach for Private {
     const SHARED: bool = false;
+    type Guarded = Plain<false>;
+    type Loose = Plain<false>;
+    type Owned = Owned<Here, false>;
+    type ReadWrite = Counted;
 }
 impl Reach for Shared {
     const SHARED: bool = true;
+    type Guarded = Owned<Thread, true>;
+    type Loose = Owned<Process, true>;
+    type Owned = Owned<Thread, true>;
+    type ReadWrite = Seated;
 }
 impl Scope for Private {}
 impl Scope for Shared {}

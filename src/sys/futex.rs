@@ -4,45 +4,68 @@
 //! the page behind the address; true for memory that several processes may have mapped, at whatever addresses.
 //! All who use a word must agree on it.
 //!
-//! Under loom a registry of sleepers stands in for the kernel, with the same promise: comparing the word and lying
-//! down are one step for whoever wakes. A sleep with a deadline ends there after others have had a chance to run, and
-//! not sooner because somebody spun.
+//! Sleepers on one word are told apart by a set of bits: a wake calls those whose bits meet its own. Those who do not
+//! care are [`ANYONE`]. A sleeper that is moved to another word keeps its bits.
 //!
-//! Source: `futex(2)`, `FUTEX_CMP_REQUEUE` there.
+//! Under loom a registry of sleepers stands in for the kernel, with the same promise: comparing the word and lying
+//! down are one step for whoever wakes. A sleep with a deadline ends there after others have had a chance to run.
+//!
+//! Source: `futex(2)`: `FUTEX_WAIT_BITSET`, `FUTEX_WAKE_BITSET`, `FUTEX_CMP_REQUEUE`.
 
+#![cfg_attr(not(loom), allow(unsafe_code, reason = "the address of one half of a word"))]
+
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-pub(crate) use imp::{cmp_requeue, wait, wake};
+use crate::prim::atomic::AtomicU32;
+
+pub(crate) use imp::{cmp_requeue, wait_as, wait_low, wake_as, wake_low};
 
 /// The moment `timeout` from now; `None`, which is for ever, if there is no such moment.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
 }
 
-/// Wakes one thread that sleeps on `word`, which is memory of this process.
-pub(crate) fn wake_one(word: &crate::prim::atomic::AtomicU32) {
-    wake(word, 1, false);
-}
+/// The bits of a sleeper that need not be told apart from others.
+pub(crate) const ANYONE: NonZeroU32 = NonZeroU32::MIN;
 
 /// How many sleepers to call: the kernel takes a signed number.
 pub(crate) const ALL: u32 = i32::MAX as u32;
 
+/// Sleeps while `*word == expected`, until `deadline` at most (no limit if `None`). False if the time was up.
+///
+/// May return early for no reason, with true: look at the word again.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>, shared: bool) -> bool {
+    wait_as(word, expected, deadline, shared, ANYONE)
+}
+
+/// Wakes up to `n` of [`ANYONE`] that sleeps on `word` ([`ALL`] for all); says how many it woke.
+pub(crate) fn wake(word: &AtomicU32, n: u32, shared: bool) -> usize {
+    wake_as(word, n, shared, ANYONE)
+}
+
 #[cfg(not(loom))]
 mod imp {
-    use std::sync::atomic::AtomicU32;
+    use std::num::NonZeroU32;
+    use std::sync::atomic::{AtomicU32, AtomicU64};
     use std::time::Instant;
 
     use rustix::io::Errno;
     use rustix::thread::futex::{self, Flags, Timespec};
+    use rustix::time::{ClockId, clock_gettime};
 
     fn flags(shared: bool) -> Flags {
         if shared { Flags::empty() } else { Flags::PRIVATE }
     }
 
-    /// Sleeps while `*word == expected`, until `deadline` at most (no limit if `None`). False if the time was up.
-    ///
-    /// May return early for no reason, with true: look at the word again.
-    pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>, shared: bool) -> bool {
+    /// As [`wait`](super::wait), for a sleeper with these bits.
+    pub(crate) fn wait_as(
+        word: &AtomicU32,
+        expected: u32,
+        deadline: Option<Instant>,
+        shared: bool,
+        bits: NonZeroU32,
+    ) -> bool {
         let limit = match deadline {
             None => None,
             Some(deadline) => {
@@ -50,21 +73,50 @@ mod imp {
                 if left.is_zero() {
                     return false;
                 }
+                // The kernel wants a moment of this clock, and an `Instant` does not tell which it is. Up to 2^62
+                // seconds, which is for ever.
+                let now = clock_gettime(ClockId::Monotonic);
+                let nanos = now.tv_nsec + i64::from(left.subsec_nanos());
+                let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
                 Some(Timespec {
-                    // A wait of 2^62 seconds and one without limit are the same thing.
-                    tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX).min(1 << 62),
-                    tv_nsec: i64::from(left.subsec_nanos()),
+                    tv_sec: seconds.saturating_add(now.tv_sec + nanos / 1_000_000_000).min(1 << 62),
+                    tv_nsec: nanos % 1_000_000_000,
                 })
             }
         };
         // Every other error (value changed, interrupted) means the same to the caller: look again.
-        futex::wait(word, flags(shared), expected, limit.as_ref()) != Err(Errno::TIMEDOUT)
+        futex::wait_bitset(word, flags(shared), expected, limit.as_ref(), bits) != Err(Errno::TIMEDOUT)
     }
 
-    /// Wakes up to `n` threads that sleep on `word` ([`ALL`](super::ALL) for all); says how many it woke.
-    pub(crate) fn wake(word: &AtomicU32, n: u32, shared: bool) -> usize {
+    /// As [`wake`](super::wake), for sleepers with any of these bits.
+    pub(crate) fn wake_as(word: &AtomicU32, n: u32, shared: bool, bits: NonZeroU32) -> usize {
         // The address is ours and aligned, so the call cannot fail; that nobody slept is no failure.
-        futex::wake(word, flags(shared), n.min(super::ALL)).unwrap_or(0)
+        futex::wake_bitset(word, flags(shared), n.min(super::ALL), bits).unwrap_or(0)
+    }
+
+    /// The low 32 bits of `word`, for the kernel to look at.
+    fn low(word: &AtomicU64) -> &AtomicU32 {
+        let halves = std::ptr::from_ref(word).cast::<AtomicU32>();
+        // SAFETY: inside the eight bytes of `word`.
+        let low = unsafe { halves.add(usize::from(cfg!(target_endian = "big"))) };
+        // SAFETY: alive and aligned as `word` is, and atomic; only the kernel reads it, none of our code does.
+        unsafe { &*low }
+    }
+
+    /// As [`wait_as`], for a word of which the kernel compares the low half.
+    pub(crate) fn wait_low(
+        word: &AtomicU64,
+        expected: u32,
+        deadline: Option<Instant>,
+        shared: bool,
+        bits: NonZeroU32,
+    ) -> bool {
+        wait_as(low(word), expected, deadline, shared, bits)
+    }
+
+    /// As [`wake_as`], for those of [`wait_low`].
+    pub(crate) fn wake_low(word: &AtomicU64, n: u32, shared: bool, bits: NonZeroU32) -> usize {
+        wake_as(low(word), n, shared, bits)
     }
 
     /// If `*word == expected`, wakes up to `wakes` threads that sleep on `word` and moves up to `moves` of the others
@@ -84,17 +136,24 @@ mod imp {
 
 #[cfg(loom)]
 mod imp {
+    use std::num::NonZeroU32;
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
     use std::time::Instant;
 
     use loom::sync::{Condvar, Mutex, MutexGuard};
 
-    use crate::prim::atomic::AtomicU32;
+    use crate::prim::atomic::{AtomicU32, AtomicU64};
 
-    /// Those who sleep, in the order in which they lay down. What a sleeper has of its own is its bell.
+    struct Sleeper {
+        word: usize,
+        bits: NonZeroU32,
+        bell: Arc<Condvar>,
+    }
+
+    /// Those who sleep, in the order in which they lay down.
     #[derive(Default)]
-    struct Sleepers(Vec<(usize, Arc<Condvar>)>);
+    struct Sleepers(Vec<Sleeper>);
 
     loom::lazy_static! {
         static ref SLEEPERS: Mutex<Sleepers> = Mutex::new(Sleepers::default());
@@ -106,16 +165,17 @@ mod imp {
         }
 
         fn place(&self, bell: &Arc<Condvar>) -> Option<usize> {
-            self.0.iter().position(|(_, theirs)| Arc::ptr_eq(bell, theirs))
+            self.0.iter().position(|sleeper| Arc::ptr_eq(bell, &sleeper.bell))
         }
 
-        fn wake(&mut self, word: usize, n: u32) -> usize {
+        fn wake(&mut self, word: usize, n: u32, bits: u32) -> usize {
             let mut woken = 0;
-            self.0.retain(|(at, bell)| {
-                let called = *at == word && woken < n as usize;
+            self.0.retain(|sleeper| {
+                let meant = sleeper.word == word && sleeper.bits.get() & bits != 0;
+                let called = meant && woken < n as usize;
                 if called {
                     woken += 1;
-                    bell.notify_one();
+                    sleeper.bell.notify_one();
                 }
                 !called
             });
@@ -123,29 +183,25 @@ mod imp {
         }
     }
 
-    fn address(word: &AtomicU32) -> usize {
-        std::ptr::from_ref(word) as usize
-    }
-
-    pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>, _shared: bool) -> bool {
+    fn sleep_while(
+        word: usize,
+        unchanged: impl FnOnce() -> bool,
+        deadline: Option<Instant>,
+        bits: NonZeroU32,
+    ) -> bool {
         let mut sleepers = Sleepers::lock();
         // What was stored before the last wake is seen here: both had the lock.
-        if word.load(Ordering::Relaxed) != expected {
+        if !unchanged() {
             return true;
         }
         let bell = Arc::new(Condvar::new());
-        sleepers.0.push((address(word), Arc::clone(&bell)));
+        sleepers.0.push(Sleeper { word, bits, bell: Arc::clone(&bell) });
         if deadline.is_some() {
             drop(sleepers);
             loom::thread::yield_now();
-            sleepers = Sleepers::lock();
-            return match sleepers.place(&bell) {
-                Some(place) => {
-                    sleepers.0.remove(place);
-                    false
-                }
-                None => true,
-            };
+            let mut sleepers = Sleepers::lock();
+            let place = sleepers.place(&bell);
+            return place.map(|place| sleepers.0.remove(place)).is_none();
         }
         while sleepers.place(&bell).is_some() {
             sleepers = bell.wait(sleepers).unwrap();
@@ -153,8 +209,34 @@ mod imp {
         true
     }
 
-    pub(crate) fn wake(word: &AtomicU32, n: u32, _shared: bool) -> usize {
-        Sleepers::lock().wake(address(word), n)
+    pub(crate) fn wait_as(
+        word: &AtomicU32,
+        expected: u32,
+        deadline: Option<Instant>,
+        _shared: bool,
+        bits: NonZeroU32,
+    ) -> bool {
+        let at = std::ptr::from_ref(word) as usize;
+        sleep_while(at, || word.load(Ordering::Relaxed) == expected, deadline, bits)
+    }
+
+    pub(crate) fn wake_as(word: &AtomicU32, n: u32, _shared: bool, bits: NonZeroU32) -> usize {
+        Sleepers::lock().wake(std::ptr::from_ref(word) as usize, n, bits.get())
+    }
+
+    pub(crate) fn wait_low(
+        word: &AtomicU64,
+        expected: u32,
+        deadline: Option<Instant>,
+        _shared: bool,
+        bits: NonZeroU32,
+    ) -> bool {
+        let at = std::ptr::from_ref(word) as usize;
+        sleep_while(at, || word.load(Ordering::Relaxed) as u32 == expected, deadline, bits)
+    }
+
+    pub(crate) fn wake_low(word: &AtomicU64, n: u32, _shared: bool, bits: NonZeroU32) -> usize {
+        Sleepers::lock().wake(std::ptr::from_ref(word) as usize, n, bits.get())
     }
 
     pub(crate) fn cmp_requeue(
@@ -169,34 +251,38 @@ mod imp {
         if word.load(Ordering::Relaxed) != expected {
             return None;
         }
-        let woken = sleepers.wake(address(word), wakes);
-        let stay = sleepers.0.iter_mut().filter(|(at, _)| *at == address(word)).take(moves as usize);
-        Some(woken + stay.map(|sleeper| sleeper.0 = address(target)).count())
+        let (word, target) = (std::ptr::from_ref(word) as usize, std::ptr::from_ref(target) as usize);
+        let woken = sleepers.wake(word, wakes, u32::MAX);
+        let stay = sleepers.0.iter_mut().filter(|sleeper| sleeper.word == word).take(moves as usize);
+        Some(woken + stay.map(|sleeper| sleeper.word = target).count())
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::num::NonZeroU32;
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
     use std::time::Duration;
 
-    use super::{ALL, cmp_requeue, deadline, wait, wake};
+    use super::{ALL, cmp_requeue, deadline, wait, wait_as, wait_low, wake, wake_as, wake_low};
 
     #[test]
     fn a_word_that_has_changed_is_not_slept_on() {
         for shared in [false, true] {
             assert!(wait(&AtomicU32::new(1), 0, None, shared));
+            assert!(wait_low(&AtomicU64::new(0xffff_ffff_0000_0001), 0, None, shared, super::ANYONE));
         }
     }
 
     #[test]
     fn time_runs_out_and_says_so() {
-        let word = AtomicU32::new(0);
+        let (word, wide) = (AtomicU32::new(7), AtomicU64::new(7));
         for shared in [false, true] {
             for timeout in [Duration::ZERO, Duration::from_millis(2)] {
-                // It may return early for no reason.
+                // They may return early for no reason.
                 let until = deadline(timeout);
-                while wait(&word, 0, until, shared) {}
+                while wait(&word, 7, until, shared) {}
+                while wait_low(&wide, 7, until, shared, super::ANYONE) {}
             }
         }
     }
@@ -208,9 +294,45 @@ mod tests {
         assert!(wait(&AtomicU32::new(1), 0, far, false));
     }
 
-    /// Two sleepers; one is woken and the other moved, which a wake on the target shows.
+    /// Wakes until somebody was there to be woken.
+    fn call(mut wake: impl FnMut() -> usize) {
+        while wake() == 0 {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
-    fn sleepers_are_woken_and_moved() {
+    fn a_wake_calls_those_that_are_meant() {
+        let second = NonZeroU32::new(2).unwrap();
+        let third = NonZeroU32::new(4).unwrap();
+        for shared in [false, true] {
+            let (word, wide) = (AtomicU32::new(0), AtomicU64::new(0));
+            std::thread::scope(|s| {
+                s.spawn(|| {
+                    while word.load(Ordering::SeqCst) == 0 {
+                        wait_as(&word, 0, None, shared, second);
+                    }
+                });
+                s.spawn(|| {
+                    while wide.load(Ordering::SeqCst) == 0 {
+                        wait_low(&wide, 0, None, shared, second);
+                    }
+                });
+                call(|| wake_as(&word, 1, shared, second));
+                assert_eq!(wake(&word, ALL, shared) + wake_as(&word, ALL, shared, third), 0);
+                call(|| wake_low(&wide, 1, shared, second));
+                assert_eq!(wake_low(&wide, ALL, shared, third), 0);
+                word.store(1, Ordering::SeqCst);
+                wide.store(1, Ordering::SeqCst);
+                wake_as(&word, 1, shared, second);
+                wake_low(&wide, 1, shared, second);
+            });
+        }
+    }
+
+    /// Two sleepers that are moved, which a wake on the target shows.
+    #[test]
+    fn sleepers_are_moved() {
         for shared in [false, true] {
             let (word, target, up) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
             std::thread::scope(|s| {
@@ -224,7 +346,6 @@ mod tests {
                     });
                 }
                 assert_eq!(cmp_requeue(&word, 7, 1, &target, ALL, shared), None);
-                // Until both are on `target`.
                 let mut moved = 0;
                 while moved < 2 {
                     moved += cmp_requeue(&word, 0, 0, &target, ALL, shared).unwrap();

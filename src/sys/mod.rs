@@ -4,6 +4,7 @@ pub(crate) mod affinity;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod membarrier;
+pub(crate) mod life;
 pub(crate) mod stack;
 pub(crate) mod thread;
 #[cfg(not(loom))]
