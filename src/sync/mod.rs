@@ -10,6 +10,12 @@
 //! Verbs mean the same everywhere: `try_x` never sleeps, `x_timeout` gives up after a time, `x_deadline` at a moment.
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
+mod barrier;
+#[cfg(all(test, not(loom)))]
+mod both;
+mod bounded_semaphore;
+pub(crate) mod doze;
+mod event;
 pub(crate) mod help;
 pub(crate) mod identity;
 pub(crate) mod lock;
@@ -17,12 +23,15 @@ pub(crate) mod lock;
 mod models;
 pub(crate) mod mutex;
 pub(crate) mod nested;
+#[cfg(all(test, loom))]
+pub(crate) mod modelled;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
 pub(crate) mod scope;
+mod semaphore;
 pub(crate) mod spin;
 pub(crate) mod state;
 pub(crate) mod word;
@@ -33,4 +42,8 @@ pub use recover::LockError;
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
+pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
+pub use bounded_semaphore::BoundedSemaphore;
+pub use event::Event;
 pub use scope::{Private, Scope, Shared};
+pub use semaphore::{OverRelease, Permit, Semaphore};

@@ -3,8 +3,8 @@
 pub(crate) mod affinity;
 pub(crate) mod fork;
 pub(crate) mod futex;
-pub(crate) mod membarrier;
 pub(crate) mod life;
+pub(crate) mod membarrier;
 pub(crate) mod stack;
 pub(crate) mod thread;
 #[cfg(not(loom))]

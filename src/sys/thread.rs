@@ -40,9 +40,7 @@ pub(crate) fn name() -> io::Result<Vec<u8>> {
 ///
 /// Source: `CLOCK_THREAD_CPUTIME_ID` in `clock_gettime(2)`.
 pub(crate) fn cpu_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is writable. The call cannot fail for this clock; if it did, the time would read as zero.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 

@@ -3,14 +3,12 @@
 //! Source: `futex_waitv(2)`, in kernels since 5.16. Where it is missing, or a filter forbids it, the sleep is cut in
 //! short pieces.
 
-#![allow(unsafe_code, reason = "reads a clock by the C library")]
-
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::thread::ClockId;
 use rustix::thread::futex::{self, Timespec, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::time::{ClockId, clock_gettime};
 
 /// How long a piece is where the kernel cannot do it.
 const PIECE: Duration = Duration::from_millis(5);
@@ -18,9 +16,7 @@ const PIECE: Duration = Duration::from_millis(5);
 /// Sleeps while both words (of this process's memory) have the values beside them, until `deadline` at most. False if
 /// the time was up. May return early for no reason, with true.
 pub(crate) fn wait_either(words: [(&AtomicU32, u32); 2], deadline: Option<Instant>) -> bool {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is writable. The call cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    let now = clock_gettime(ClockId::Monotonic);
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if left.is_some_and(|left| left.is_zero()) {
         return false;

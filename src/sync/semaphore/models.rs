@@ -1,0 +1,118 @@
+//! No permit is taken twice, none is left lying while somebody sleeps.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::sync::Semaphore;
+use crate::sync::modelled::check;
+
+fn semaphore(permits: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits))
+}
+
+/// Data behind the only permit.
+struct Guarded {
+    lock: Semaphore,
+    inside: UnsafeCell<u32>,
+}
+
+#[allow(unsafe_code, reason = "what the permit guards")]
+// SAFETY: `inside` is only touched by whoever has the permit; that is what loom checks.
+unsafe impl Sync for Guarded {}
+#[allow(unsafe_code, reason = "as above")]
+// SAFETY: a number.
+unsafe impl Send for Guarded {}
+
+impl Guarded {
+    fn enter(&self) {
+        let _permit = self.lock.permit();
+        #[allow(unsafe_code, reason = "what the permit guards")]
+        // SAFETY: there is one permit, and we have it.
+        self.inside.with_mut(|inside| unsafe { *inside += 1 });
+    }
+}
+
+#[test]
+fn models_one_permit_excludes() {
+    check(3, || {
+        let guarded = Arc::new(Guarded { lock: Semaphore::new(1), inside: UnsafeCell::new(0) });
+        let others = [(); 2].map(|()| {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.enter())
+        });
+        guarded.enter();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(guarded.lock.available(), 1);
+    });
+}
+
+/// Two sleepers and two releases, whose calls and whose clearing of the bit cross.
+#[test]
+fn models_each_release_lets_one_go() {
+    check(3, || {
+        let semaphore = semaphore(0);
+        let waiters = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.acquire())
+        });
+        let releaser = Arc::clone(&semaphore);
+        let releaser = thread::spawn(move || releaser.release());
+        semaphore.release();
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        releaser.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn models_a_release_of_two_lets_two_go() {
+    check(3, || {
+        let semaphore = semaphore(0);
+        let waiters = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.acquire())
+        });
+        semaphore.release_n(NonZeroU32::new(2).unwrap());
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    });
+}
+
+/// A waiter whose time is up must not keep the call that would have woken the other.
+#[test]
+fn models_who_gives_up_keeps_no_call() {
+    check(3, || {
+        let semaphore = semaphore(0);
+        let (hasty, patient) = (Arc::clone(&semaphore), Arc::clone(&semaphore));
+        let hasty = thread::spawn(move || hasty.acquire_timeout(Duration::from_secs(1)));
+        let patient = thread::spawn(move || patient.acquire());
+        semaphore.release();
+        if hasty.join().unwrap() {
+            semaphore.release();
+        }
+        patient.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+/// Somebody who does not sleep takes permits away from under those who were called.
+#[test]
+fn models_a_passer_by_takes_no_call() {
+    check(3, || {
+        let semaphore = semaphore(0);
+        let waiters = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.acquire())
+        });
+        semaphore.release();
+        if semaphore.try_acquire() {
+            semaphore.release();
+        }
+        semaphore.release();
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        assert_eq!(semaphore.available(), 0);
+    });
+}
