@@ -64,7 +64,8 @@ fn is_id(id: &str, rows: &[(&str, usize)]) -> bool {
     let mut parts = id.split('.');
     let known = parts.next().is_some_and(|prefix| rows.iter().any(|(known, _)| *known == prefix));
     let mut rest = parts.peekable();
-    let word = |part: &str| !part.is_empty() && part.chars().all(|mark| mark.is_alphanumeric() || mark == '_');
+    let word =
+        |part: &str| !part.is_empty() && part.chars().all(|mark| mark.is_alphanumeric() || mark == '_');
     known && rest.peek().is_some() && rest.all(word)
 }
 

@@ -163,9 +163,10 @@ impl House {
 
 /// A module's name in the table.
 fn room(module: &[String]) -> &str {
-    let apart = FLOORS.iter().map(|(name, _)| *name).find(|name| {
-        name.contains("::") && name.split("::").eq(module.iter().map(String::as_str).take(2))
-    });
+    let apart = FLOORS
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| name.contains("::") && name.split("::").eq(module.iter().map(String::as_str).take(2)));
     apart.unwrap_or_else(|| module.first().map_or(FRONT_DOOR, String::as_str))
 }
 

@@ -20,11 +20,11 @@ pub(crate) mod help;
 pub(crate) mod identity;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
+pub(crate) mod modelled;
+#[cfg(all(test, loom))]
 mod models;
 pub(crate) mod mutex;
 pub(crate) mod nested;
-#[cfg(all(test, loom))]
-pub(crate) mod modelled;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
@@ -36,14 +36,14 @@ pub(crate) mod spin;
 pub(crate) mod state;
 pub(crate) mod word;
 
+pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
+pub use bounded_semaphore::BoundedSemaphore;
+pub use event::Event;
 pub use lock::{Lock, LockGuard, NotLocked};
 pub use mutex::{Mutex, MutexGuard};
 pub use recover::LockError;
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
-pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
-pub use bounded_semaphore::BoundedSemaphore;
-pub use event::Event;
 pub use scope::{Private, Scope, Shared};
 pub use semaphore::{OverRelease, Permit, Semaphore};

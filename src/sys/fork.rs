@@ -64,7 +64,6 @@ pub(crate) fn count() {
     });
 }
 
-<<<<<<< HEAD
 /// Starts counting, and has every forked child call `then` on its one thread, before `fork` returns there. Naming the
 /// same function again does nothing. `then` waits for nothing, and takes no lock but that of a [`Kept`]. It may
 /// allocate: the C library has seen to its allocator by then.
@@ -156,7 +155,8 @@ impl<T: Default + Send + Sync> Fresh<T> {
             }
         }
     }
-=======
+}
+
 /// Has every forked child call `then` on its one thread, before `fork` returns there. Any number of these may be
 /// asked for; each stays for good. `then` must be async-signal-safe.
 ///
@@ -164,7 +164,6 @@ impl<T: Default + Send + Sync> Fresh<T> {
 pub(crate) fn in_each_child(then: extern "C" fn()) {
     // SAFETY: the handler is async-signal-safe, as asked for, and a function never goes away.
     unsafe { libc::pthread_atfork(None, None, Some(then)) };
->>>>>>> sync-a
 }
 
 /// Ends a forked child whose thread has come back into code of the parent's that cannot go on.

@@ -43,6 +43,8 @@ impl Ident {
 
     /// One that nobody has had yet.
     pub(crate) fn next() -> Ident {
+        // Before anybody has a number that a child would have to know of.
+        fork::watch(after_fork);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ident(NonZeroU64::new(number).unwrap_or(NonZeroU64::MAX))
     }
@@ -103,7 +105,6 @@ pub fn get_ident() -> Ident {
 
 #[cold]
 fn first_asked() -> Ident {
-    // Before anybody can have a number that a child would have to know of.
     fork::watch(after_fork);
     let ident = if fork::generation() == 0 && is_main_thread() { FIRST } else { Ident::next() };
     ident.take_on();

@@ -95,9 +95,8 @@ impl<'a> UncaughtPanic<'a> {
     pub(crate) fn new(payload: &'a Payload) -> Self {
         let payload: &'a (dyn Any + Send) = &**payload;
         // A note of an earlier panic, which was caught, does not belong to one that was resumed.
-        let fits = |note: &Note| {
-            note.kind == payload.type_id() && note.message.as_deref() == message(payload)
-        };
+        let fits =
+            |note: &Note| note.kind == payload.type_id() && note.message.as_deref() == message(payload);
         UncaughtPanic { payload, note: take_note().filter(fits) }
     }
 

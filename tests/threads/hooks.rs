@@ -8,7 +8,8 @@ use gristmill::thread::{
 };
 use gristmill::threading::{
     EventKind, JoinFailure, Thread, Timer, current_thread, default_excepthook, excepthook, profile_hook,
-    set_excepthook, set_profile, set_profile_all_threads, set_trace, set_trace_all_threads, spawn, trace_hook,
+    set_excepthook, set_profile, set_profile_all_threads, set_trace, set_trace_all_threads, spawn,
+    trace_hook,
 };
 
 use crate::stage::{alone, kept_alive, times};
@@ -23,14 +24,16 @@ fn run(name: &str, f: impl FnOnce() + Send + 'static) {
 #[test]
 fn by_default_the_panic_hook_tells_of_it_once() {
     let _watched = watch("by_default_the_panic_hook_tells_of_it_once");
-    let stderr = alone("hooks::by_default_the_panic_hook_tells_of_it_once", || {
+    let Some(stderr) = alone("hooks::by_default_the_panic_hook_tells_of_it_once", || {
         run("miller", || panic!("no grist"));
         start_joinable_thread(|| panic!("no flour")).unwrap().join().unwrap();
         Timer::builder(std::time::Duration::ZERO).name("bell").build(|| panic!("rings")).start().unwrap();
         assert!(matches!(spawn(|| panic!("in vain")).unwrap().join(), Err(JoinFailure::Panicked(_))));
         run("leaves", || exit());
         crate::suite::until(|| gristmill::thread::count() == 0);
-    });
+    }) else {
+        return;
+    };
     for text in ["no grist", "no flour", "rings", "in vain"] {
         assert_eq!(times(&stderr, text), 1, "{stderr}");
     }
@@ -41,7 +44,7 @@ fn by_default_the_panic_hook_tells_of_it_once() {
 #[test]
 fn a_hook_is_told_in_place_of_the_panic_hook() {
     let _watched = watch("a_hook_is_told_in_place_of_the_panic_hook");
-    let stderr = alone("hooks::a_hook_is_told_in_place_of_the_panic_hook", || {
+    let Some(stderr) = alone("hooks::a_hook_is_told_in_place_of_the_panic_hook", || {
         let told = Arc::new(Mutex::new(Vec::new()));
         let notes = told.clone();
         assert!(excepthook().is_none());
@@ -70,7 +73,9 @@ fn a_hook_is_told_in_place_of_the_panic_hook() {
         assert_eq!(told[2], (odd.to_owned(), true));
         assert!(told[3].0.ends_with(" panicked: twice"));
         assert_eq!(told.len(), 4);
-    });
+    }) else {
+        return;
+    };
     for text in ["elsewhere", "by default again"] {
         assert_eq!(times(&stderr, text), 1, "{stderr}");
     }
@@ -80,7 +85,7 @@ fn a_hook_is_told_in_place_of_the_panic_hook() {
 #[test]
 fn a_hook_may_pass_it_on_to_the_default() {
     let _watched = watch("a_hook_may_pass_it_on_to_the_default");
-    let stderr = alone("hooks::a_hook_may_pass_it_on_to_the_default", || {
+    let Some(stderr) = alone("hooks::a_hook_may_pass_it_on_to_the_default", || {
         set_excepthook(Some(Arc::new(default_excepthook)));
         run("miller", || panic!("no grist"));
         set_unraisable_hook(Some(Arc::new(default_unraisable_hook)));
@@ -93,7 +98,9 @@ fn a_hook_may_pass_it_on_to_the_default() {
             assert!(std::panic::catch_unwind(|| panic!("caught inside")).is_err());
             std::panic::resume_unwind(Box::new("goes on quietly"));
         });
-    });
+    }) else {
+        return;
+    };
     for text in ["no grist", "no flour", "from elsewhere"] {
         assert_eq!(times(&stderr, text), 1, "{stderr}");
     }
@@ -106,7 +113,7 @@ fn a_hook_may_pass_it_on_to_the_default() {
 #[test]
 fn a_panic_hook_that_comes_later_tells_of_it_once() {
     let _watched = watch("a_panic_hook_that_comes_later_tells_of_it_once");
-    let stderr = alone("hooks::a_panic_hook_that_comes_later_tells_of_it_once", || {
+    let Some(stderr) = alone("hooks::a_panic_hook_that_comes_later_tells_of_it_once", || {
         set_excepthook(Some(Arc::new(|args| {
             assert!(args.panic().is_reported());
             default_excepthook(args);
@@ -114,7 +121,9 @@ fn a_panic_hook_that_comes_later_tells_of_it_once() {
         std::panic::set_hook(Box::new(|info| eprintln!("the program's own: {info}")));
         run("miller", || panic!("no grist"));
         drop(std::panic::take_hook());
-    });
+    }) else {
+        return;
+    };
     assert_eq!(times(&stderr, "no grist"), 1, "{stderr}");
     assert!(stderr.contains("the program's own"), "{stderr}");
 }
@@ -122,12 +131,14 @@ fn a_panic_hook_that_comes_later_tells_of_it_once() {
 #[test]
 fn a_hook_that_panics_loses_nothing() {
     let _watched = watch("a_hook_that_panics_loses_nothing");
-    let stderr = alone("hooks::a_hook_that_panics_loses_nothing", || {
+    let Some(stderr) = alone("hooks::a_hook_that_panics_loses_nothing", || {
         set_excepthook(Some(Arc::new(|_| panic!("the hook broke"))));
         run("miller", || panic!("no grist"));
         set_unraisable_hook(Some(Arc::new(|_| panic!("the other broke"))));
         start_joinable_thread(|| panic!("no flour")).unwrap().join().unwrap();
-    });
+    }) else {
+        return;
+    };
     for text in ["no grist", "no flour", "the hook broke", "the other broke"] {
         assert_eq!(times(&stderr, text), 1, "{stderr}");
     }
@@ -243,7 +254,7 @@ fn profiles_tell_times() {
 #[test]
 fn a_trace_hook_that_panics() {
     let _watched = watch("a_trace_hook_that_panics");
-    let stderr = alone("hooks::a_trace_hook_that_panics", || {
+    let Some(stderr) = alone("hooks::a_trace_hook_that_panics", || {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         set_trace(Some(Arc::new(|_| {
             tick(&CALLS);
@@ -251,6 +262,8 @@ fn a_trace_hook_that_panics() {
         })));
         assert_eq!(spawn(|| 1).unwrap().join().unwrap(), 1);
         assert_eq!(CALLS.load(Ordering::SeqCst), 1);
-    });
+    }) else {
+        return;
+    };
     assert_eq!(times(&stderr, "the tracer broke"), 1, "{stderr}");
 }

@@ -87,9 +87,8 @@ fn an_init_that_fails_can_be_tried_again() {
 fn an_init_that_asks_for_itself_is_told_so() {
     let _watched = watch("an_init_that_asks_for_itself_is_told_so");
     static LOCAL: OnceLock<Local<bool>> = OnceLock::new();
-    let local = LOCAL.get_or_init(|| {
-        Local::new(|| LOCAL.get().unwrap().try_with(|_| ()) == Err(LocalError::InUse))
-    });
+    let local =
+        LOCAL.get_or_init(|| Local::new(|| LOCAL.get().unwrap().try_with(|_| ()) == Err(LocalError::InUse)));
     assert_eq!(local.get(), Some(true));
 }
 
