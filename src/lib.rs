@@ -144,6 +144,8 @@ pub mod contextvars;
 pub mod locality;
 pub mod sync;
 pub mod sched;
+pub mod thread;
+pub mod threading;
 pub mod topology;
 
 pub use mill::Waiting;

@@ -5,4 +5,9 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod membarrier;
 pub(crate) mod life;
+pub(crate) mod life;
+pub(crate) mod membarrier;
 pub(crate) mod stack;
+pub(crate) mod thread;
+#[cfg(not(loom))]
+pub(crate) mod waitv;

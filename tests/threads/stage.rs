@@ -1,0 +1,33 @@
+//! What these tests share.
+
+use std::sync::mpsc;
+
+use gristmill::threading::Thread;
+
+use crate::suite::child;
+
+/// A thread that lives until what this returns is dropped.
+pub(crate) fn kept_alive() -> (Thread, mpsc::Sender<()>) {
+    let (send, receive) = mpsc::channel::<()>();
+    let thread = Thread::new(move || drop(receive.recv()));
+    thread.start().unwrap();
+    (thread, send)
+}
+
+/// Runs `test` in a process of its own, and returns what that wrote on its standard error stream; there, nothing.
+pub(crate) fn alone(name: &str, test: impl FnOnce()) -> Option<String> {
+    if child::is_child() {
+        test();
+        return None;
+    }
+    let output = child::run(name);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+    Some(stderr)
+}
+
+/// How often `text` holds `part`.
+pub(crate) fn times(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
