@@ -142,6 +142,7 @@ mod sys;
 mod unwind;
 
 pub mod locality;
+pub mod queue;
 pub mod topology;
 
 pub use mill::Waiting;
