@@ -146,6 +146,7 @@ pub mod sync;
 pub mod sched;
 pub mod thread;
 pub mod threading;
+pub mod queue;
 pub mod topology;
 
 pub use mill::Waiting;

@@ -1,0 +1,7 @@
+//! Queues.
+mod bell;
+mod block;
+mod pause;
+mod segments;
+mod simple;
+pub use simple::{Empty, SimpleQueue, Bounded};
