@@ -142,11 +142,11 @@ mod unwind;
 
 pub mod contextvars;
 pub mod locality;
-pub mod sync;
+pub mod queue;
 pub mod sched;
+pub mod sync;
 pub mod thread;
 pub mod threading;
-pub mod queue;
 pub mod topology;
 
 pub use mill::Waiting;

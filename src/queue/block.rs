@@ -175,7 +175,13 @@ impl<T> Stock<T> {
         if fit < 4 { 4 } else { fit }
     };
     /// How many are collected before they are put there.
-    const COLLECTED: usize = if cfg!(loom) { 1 } else if Self::KEPT < 32 { Self::KEPT / 4 } else { 8 };
+    const COLLECTED: usize = if cfg!(loom) {
+        1
+    } else if Self::KEPT < 32 {
+        Self::KEPT / 4
+    } else {
+        8
+    };
 
     crate::prim::const_fn! {
         pub(super) fn new() -> Self {

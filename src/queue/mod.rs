@@ -4,4 +4,4 @@ mod block;
 mod pause;
 mod segments;
 mod simple;
-pub use simple::{Empty, SimpleQueue, Bounded};
+pub use simple::{Bounded, Empty, SimpleQueue};

@@ -127,7 +127,9 @@ impl<'a> Patience<'a> {
             level = level.saturating_sub(1);
         }
         let yielded = self.round > 1 + Self::PAUSES || (self.round == 1 && self.yields_first());
-        let word = (self.word / Pace::WAIT).wrapping_add(1) * Pace::WAIT | level | if yielded { Pace::YIELD } else { 0 };
+        let word = (self.word / Pace::WAIT).wrapping_add(1) * Pace::WAIT
+            | level
+            | if yielded { Pace::YIELD } else { 0 };
         self.pace.0.store(word, Ordering::Relaxed);
     }
 }

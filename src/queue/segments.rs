@@ -222,7 +222,11 @@ impl<T> Segments<T> {
 
     /// What `put` seldom has to do. A slot that was claimed, or `None` to look again.
     #[cold]
-    fn put_slowly(&self, word: TailWord, contention: &mut Contention) -> Result<Option<NonNull<Block<T>>>, NoRoom> {
+    fn put_slowly(
+        &self,
+        word: TailWord,
+        contention: &mut Contention,
+    ) -> Result<Option<NonNull<Block<T>>>, NoRoom> {
         if word.is_closed() {
             return Err(NoRoom::Closed);
         }

@@ -78,7 +78,13 @@ pub struct Bounded<T> {
 impl<T> Bounded<T> {
     /// New.
     pub const fn new(n: usize) -> Self {
-        Bounded { items: Segments::new(n), bell: Bell::new(), pace: Pace::new(), room: Bell::new(), room_pace: Pace::new() }
+        Bounded {
+            items: Segments::new(n),
+            bell: Bell::new(),
+            pace: Pace::new(),
+            room: Bell::new(),
+            room_pace: Pace::new(),
+        }
     }
 
     /// Put.
@@ -105,10 +111,17 @@ impl<T> Bounded<T> {
             }
         }
         let mut it = Some(item);
-        self.room.wait(None, || match self.items.put(it.take().unwrap()) {
-            Ok(()) => Some(()),
-            Err((i, _)) => { it = Some(i); None }
-        }, || self.items.len() < self.items.maxsize());
+        self.room.wait(
+            None,
+            || match self.items.put(it.take().unwrap()) {
+                Ok(()) => Some(()),
+                Err((i, _)) => {
+                    it = Some(i);
+                    None
+                }
+            },
+            || self.items.len() < self.items.maxsize(),
+        );
     }
 
     /// Get.

@@ -23,8 +23,6 @@ pub(crate) mod identity;
 mod lazy;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
-pub(crate) mod modelled;
-#[cfg(all(test, loom))]
 mod models;
 mod monitor;
 pub(crate) mod mutex;
@@ -48,7 +46,6 @@ pub use condition::{Condition, ConditionLock, Depth, NotHeld};
 pub use condvar::Condvar;
 pub use event::Event;
 pub use lazy::Lazy;
-pub use event::Event;
 pub use lock::{Lock, LockGuard, NotLocked};
 pub use monitor::Monitor;
 pub use mutex::{Mutex, MutexGuard};

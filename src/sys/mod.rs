@@ -3,8 +3,6 @@
 pub(crate) mod affinity;
 pub(crate) mod fork;
 pub(crate) mod futex;
-pub(crate) mod membarrier;
-pub(crate) mod life;
 pub(crate) mod life;
 pub(crate) mod membarrier;
 pub(crate) mod stack;
