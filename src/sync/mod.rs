@@ -20,16 +20,20 @@ pub(crate) mod nested;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
+pub(crate) mod reentrant;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
 pub(crate) mod scope;
 pub(crate) mod spin;
 pub(crate) mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod word;
 
 pub use lock::{Lock, LockGuard, NotLocked};
 pub use mutex::{Mutex, MutexGuard};
 pub use recover::LockError;
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
