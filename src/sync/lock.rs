@@ -327,9 +327,14 @@ impl<S: Scope> fmt::Debug for Lock<S> {
 /// assert!(!lock.locked());
 /// ```
 #[must_use = "the lock is released as soon as this is dropped"]
-#[derive(Debug)]
 pub struct LockGuard<'a, S: Scope = Private> {
     lock: &'a Lock<S>,
+}
+
+impl<S: Scope> fmt::Debug for LockGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LockGuard").field(self.lock).finish()
+    }
 }
 
 impl<S: Scope> Drop for LockGuard<'_, S> {

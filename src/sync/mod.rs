@@ -32,12 +32,15 @@ mod once_cell;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
+pub(crate) mod reentrant;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
 pub(crate) mod scope;
 mod semaphore;
 pub(crate) mod spin;
 pub(crate) mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod word;
 
 pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
@@ -52,6 +55,7 @@ pub use mutex::{Mutex, MutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
 pub use recover::LockError;
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};

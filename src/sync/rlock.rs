@@ -410,11 +410,16 @@ impl<S: Scope> fmt::Debug for RLock<S> {
 /// assert!(!lock.locked());
 /// ```
 #[must_use = "the lock is released as soon as this is dropped"]
-#[derive(Debug)]
 pub struct RLockGuard<'a, S: Scope = Private> {
     lock: &'a RLock<S>,
     /// Not `Send`: it is for the owner to release.
     stays: PhantomData<*const ()>,
+}
+
+impl<S: Scope> fmt::Debug for RLockGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RLockGuard").field(self.lock).finish()
+    }
 }
 
 impl<S: Scope> Drop for RLockGuard<'_, S> {
