@@ -11,8 +11,6 @@
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
 mod barrier;
-#[cfg(all(test, not(loom)))]
-mod both;
 mod bounded_semaphore;
 mod condition;
 mod condvar;
@@ -32,12 +30,15 @@ mod once_cell;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
+pub(crate) mod reentrant;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
 pub(crate) mod scope;
 mod semaphore;
 pub(crate) mod spin;
 pub(crate) mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod word;
 
 pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
@@ -52,6 +53,7 @@ pub use mutex::{Mutex, MutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
 pub use recover::LockError;
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
