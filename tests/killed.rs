@@ -1,271 +1,393 @@
-//! Processes that are killed at random points while they use what they share with others: the others go on.
+//! Processes that are killed while they hold, wait for or release a lock in shared memory: the others go on, and learn
+//! of it.
 //!
-//! Each test kills `GRISTMILL_KILLS` processes (20). A seed repeats the moments, but not what the processes were doing
-//! then.
+//! For each kind of lock two processes use it all the time, and a third is forked and killed, again and again
+//! (`GRISTMILL_KILLS` times for each way to be killed; 8 if it is not set). What the lock guards are two numbers that
+//! are equal whenever nobody is inside. The longest standstill after a kill is printed, and one that does not end is a
+//! failure.
 
-#![allow(unsafe_code, reason = "shared memory, and children")]
+#![allow(unsafe_code, reason = "maps memory, forks and kills")]
 
-#[path = "killed/stage.rs"]
-mod stage;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::time::Duration;
+use gristmill::sync::{
+    Lock, LockError, Mutex, MutexGuard, RLock, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockWriteGuard,
+    Shared,
+};
 
-use gristmill::sync::{Barrier, Condvar, Event, LockError, Mutex, MutexGuard, Once, Semaphore, Shared};
+/// The processes that go on.
+const OTHERS: usize = 2;
+/// No working run stands still for so long.
+const STUCK: Duration = Duration::from_secs(30);
 
-use stage::{Dice, Stage, kills, until};
-
-/// Children pass permits on from one semaphore to another. Of those that there were, at most one is gone with the dead.
-#[test]
-fn permits_that_nobody_took_are_still_to_be_had() {
-    struct Props {
-        asked: Semaphore<Shared>,
-        given: Semaphore<Shared>,
-    }
-    const ASKED: u32 = 40;
-    let props = Props { asked: Semaphore::shared(0), given: Semaphore::shared(0) };
-    let name = "permits_that_nobody_took_are_still_to_be_had";
-    let mut stage = Stage::set(name, props, |props, _, _| {
-        props.asked.acquire();
-        props.given.release();
-    });
-    let mut dice = Dice::new();
-    for round in 0..kills() {
-        let number = dice.below(2) as usize;
-        for child in 0..2 {
-            if round == 0 || child == number {
-                stage.send(child, "");
-            }
-        }
-        while stage.given.try_acquire() {}
-        match dice.below(3) {
-            // Asleep, or about to be.
-            0 => stage.kill(number, &mut dice),
-            1 => {
-                stage.asked.release_n(NonZeroU32::new(ASKED).unwrap());
-                stage.kill(number, &mut dice);
-            }
-            _ => {
-                (0..ASKED).for_each(|_| stage.asked.release());
-                stage.kill(number, &mut dice);
-            }
-        }
-        until("the other takes what is left", || stage.asked.available() == 0);
-    }
+/// What all processes share. All zero to begin with.
+#[repr(C)]
+struct Arena<L> {
+    lock: L,
+    pair: [AtomicU64; 2],
+    /// How often each process was inside.
+    visits: [AtomicU64; OTHERS],
+    /// How often somebody learnt that another had died inside.
+    learnt: AtomicU64,
+    /// The numbers differed, and nobody had died.
+    torn: AtomicU32,
+    /// What the process to be killed is doing.
+    victim: AtomicU32,
+    end: AtomicU32,
 }
 
-/// Children release; one of them is killed there. Whoever waits gets what has been released.
-#[test]
-fn a_release_that_was_begun_is_done_or_not() {
-    let name = "a_release_that_was_begun_is_done_or_not";
-    let mut stage = Stage::set(name, Semaphore::<Shared>::shared(0), |semaphore, role, _| match role {
-        "give" => {
-            if semaphore.available() < 100 {
-                semaphore.release();
-            }
-        }
-        _ => semaphore.acquire(),
-    });
-    let mut dice = Dice::new();
-    stage.send(0, "take");
-    for _ in 0..kills() {
-        stage.send(1, "give");
-        stage.kill(1, &mut dice);
-        until("what is there is taken", || stage.available() == 0);
+const WAITS: u32 = 1;
+const IS_INSIDE: u32 = 2;
+
+/// A lock; all-zero memory is an unlocked one.
+trait Kind: Sized {
+    const NAME: &str;
+    /// Does the next to lock learn that who held it died?
+    const TELLS: bool = true;
+
+    /// Runs `inside` with the lock; `repair` before that, if the owner before had died.
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce());
+
+    /// The same for the process that is killed.
+    fn with_as_victim(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        self.with(repair, inside);
     }
 }
 
-/// Two wait for an event that a third raises and takes down until it is killed.
-#[test]
-fn an_event_that_is_up_lets_all_go() {
-    let name = "an_event_that_is_up_lets_all_go";
-    let mut stage = Stage::set(name, Event::<Shared>::shared(), |event, role, _| match role {
-        "wait" => event.wait(),
-        _ => {
-            event.set();
-            event.clear();
-        }
-    });
-    let mut dice = Dice::new();
-    for round in 0..kills() {
-        stage.set();
-        for child in 0..2 {
-            if round == 0 || dice.below(4) == 0 {
-                if round != 0 {
-                    stage.kill(child, &mut dice);
-                }
-                stage.send(child, "wait");
+impl Kind for Mutex<(), Shared> {
+    const NAME: &str = "Mutex";
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        let _guard = match self.lock() {
+            Ok(guard) => guard,
+            Err(LockError::OwnerDied(guard)) => {
+                repair();
+                MutexGuard::mark_consistent(&guard);
+                guard
             }
-        }
-        stage.clear();
-        stage.send(2, "raise");
-        stage.kill(2, &mut dice);
-        // Whether it is up or not, and whoever should have been woken, from now on it is up.
-        if !stage.is_set() {
-            stage.set();
-        }
-        let before = [stage.rounds(0), stage.rounds(1)];
-        until("all who waited go", || {
-            (0..2).all(|child| stage.rounds(child).wrapping_sub(before[child]) > 1)
-        });
-        stage.clear();
+            Err(error) => panic!("{error}"),
+        };
+        inside();
     }
 }
 
-/// Two children and the parent meet; a child is killed. The others find out, and meet again when there is another child
-/// in its place. If `told`, somebody says so; else a timeout does.
-fn meet(name: &'static str, told: bool) {
-    const LONG: Duration = Duration::from_secs(5);
-    let timeout = if told { Duration::MAX } else { Duration::from_millis(20) };
-    let mut stage = Stage::set(name, Barrier::<Shared>::shared(3, timeout), |barrier, _, _| {
-        if barrier.wait().is_err() {
-            while barrier.is_broken() {
-                std::thread::yield_now();
+impl Kind for ReentrantMutex<(), Shared> {
+    const NAME: &str = "ReentrantMutex";
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        let outer = match self.lock() {
+            Ok(guard) => guard,
+            Err(LockError::OwnerDied(guard)) => {
+                repair();
+                ReentrantMutexGuard::mark_consistent(&guard);
+                guard
             }
-        }
-    });
-    let mut dice = Dice::new();
-    for round in 0..kills() {
-        let victim = dice.below(2) as usize;
-        for child in 0..2 {
-            if round == 0 || child == victim {
-                stage.send(child, "");
-            }
-        }
-        // On a busy machine a child may be late without being dead.
-        until("all meet", || {
-            stage.reset();
-            stage.wait_timeout(LONG).is_ok()
-        });
-        for _ in 0..dice.below(20) {
-            let _ = stage.wait_timeout(LONG);
-        }
-        stage.kill(victim, &mut dice);
-        if told {
-            stage.abort();
-        }
-        // If it had arrived it was counted, and a round passes yet.
-        until("the barrier breaks", || stage.wait().is_err());
-        assert!(stage.is_broken());
-        assert_eq!(stage.n_waiting(), 0);
+            Err(error) => panic!("{error}"),
+        };
+        let inner = self.lock().unwrap();
+        drop(outer);
+        inside();
+        drop(inner);
     }
 }
 
-#[test]
-fn a_barrier_without_one_of_its_parties_breaks_by_itself() {
-    meet("a_barrier_without_one_of_its_parties_breaks_by_itself", false);
-}
-
-#[test]
-fn a_barrier_is_told_that_one_of_its_parties_died() {
-    meet("a_barrier_is_told_that_one_of_its_parties_died", true);
-}
-
-/// The lock, also from one that died with it.
-fn recovered<G, M: FnOnce(&G)>(lock: Result<G, LockError<G>>, mark: M) -> G {
-    match lock {
+fn write(lock: &RwLock<(), Shared>, repair: impl FnOnce(), inside: impl FnOnce()) {
+    let _guard = match lock.write() {
         Ok(guard) => guard,
         Err(LockError::OwnerDied(guard)) => {
-            mark(&guard);
+            repair();
+            RwLockWriteGuard::mark_consistent(&guard);
             guard
         }
-        Err(LockError::NotRecoverable) => panic!("nobody leaves it unmarked"),
+        Err(error) => panic!("{error}"),
+    };
+    inside();
+}
+
+/// A writer is killed among readers and writers.
+#[repr(transparent)]
+struct Writer(RwLock<(), Shared>);
+
+impl Kind for Writer {
+    const NAME: &str = "RwLock, writer";
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        // A reader may be the one that learns of it.
+        let reader = match self.0.read() {
+            Ok(reader) => Some(reader),
+            Err(LockError::OwnerDied(guard)) => {
+                repair();
+                RwLockWriteGuard::mark_consistent(&guard);
+                return inside();
+            }
+            Err(error) => panic!("{error}"),
+        };
+        drop(reader);
+        write(&self.0, repair, inside);
+    }
+
+    fn with_as_victim(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        write(&self.0, repair, inside);
     }
 }
 
-/// Children put in, children take out, and one of either is killed: what is in is taken out by the others.
-#[test]
-fn a_condition_that_is_notified_is_seen_by_the_others() {
-    struct Props {
-        items: Mutex<u32, Shared>,
-        changed: Condvar<Shared>,
+/// A reader is killed among writers.
+#[repr(transparent)]
+struct Reader(RwLock<(), Shared>);
+
+impl Kind for Reader {
+    const NAME: &str = "RwLock, reader";
+    const TELLS: bool = false;
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        write(&self.0, repair, inside);
     }
-    impl Props {
-        fn lock(&self) -> MutexGuard<'_, u32, Shared> {
-            recovered(self.items.lock(), MutexGuard::mark_consistent)
+
+    fn with_as_victim(&self, _: impl FnOnce(), inside: impl FnOnce()) {
+        let guard = self.0.read().unwrap();
+        inside();
+        drop(guard);
+    }
+}
+
+impl Kind for Lock<Shared> {
+    const NAME: &str = "Lock";
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        self.with(|| {
+            if self.owner_died() {
+                repair();
+            }
+            inside();
+        });
+    }
+}
+
+impl Kind for RLock<Shared> {
+    const NAME: &str = "RLock";
+
+    fn with(&self, repair: impl FnOnce(), inside: impl FnOnce()) {
+        self.with(|| {
+            if self.owner_died() {
+                repair();
+            }
+            self.with(inside);
+        });
+    }
+}
+
+impl<L: Kind> Arena<L> {
+    /// New memory that is never unmapped.
+    fn new() -> &'static Self {
+        // SAFETY: a new mapping, in nobody's way.
+        let memory = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                size_of::<Self>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(memory, libc::MAP_FAILED);
+        // SAFETY: large enough, page-aligned, alive from now on, and all zero, which is a value of each field.
+        unsafe { &*memory.cast::<Self>() }
+    }
+
+    fn repair(&self) {
+        self.pair[1].store(self.pair[0].load(SeqCst), SeqCst);
+        self.learnt.fetch_add(1, SeqCst);
+    }
+
+    fn change(&self) {
+        let before = self.pair[0].load(SeqCst);
+        if self.pair[1].load(SeqCst) != before {
+            self.torn.store(1, SeqCst);
+        }
+        self.pair[0].store(before + 1, SeqCst);
+        std::hint::spin_loop();
+        self.pair[1].store(before + 1, SeqCst);
+    }
+
+    fn look(&self) {
+        if self.pair[0].load(SeqCst) != self.pair[1].load(SeqCst) {
+            self.torn.store(1, SeqCst);
         }
     }
-    let props = Props { items: Mutex::shared(0), changed: Condvar::shared() };
-    let name = "a_condition_that_is_notified_is_seen_by_the_others";
-    let mut stage = Stage::set(name, props, |props, role, _| match role {
-        "take" => {
-            let items = props.changed.wait_while(props.lock(), |items| *items == 0);
-            let mut items = recovered(items, MutexGuard::mark_consistent);
-            // Not what was waited for, if it came from one that died.
-            *items = items.saturating_sub(1);
-        }
-        _ => {
-            let mut items = props.lock();
-            *items = (*items + 1).min(100);
-            let all = *items % 3 == 0;
-            drop(items);
-            if all { props.changed.notify_all() } else { props.changed.notify_one() }
-        }
-    });
-    let mut dice = Dice::new();
-    for round in 0..kills() {
-        for child in 0..3 {
-            if round == 0 || dice.below(6) == 0 {
-                if round != 0 {
-                    stage.kill(child, &mut dice);
-                }
-                stage.send(child, "take");
+
+    fn go_on(&self, number: usize) {
+        while self.end.load(SeqCst) == 0 {
+            self.lock.with(|| self.repair(), || self.change());
+            self.visits[number].fetch_add(1, SeqCst);
+            // Not so fast that nobody else gets near.
+            for _ in 0..100 {
+                std::hint::spin_loop();
             }
         }
-        stage.send(3, "put");
-        let victim = dice.below(4) as usize;
-        stage.kill(victim, &mut dice);
-        if victim != 3 {
-            stage.send(victim, "take");
-            stage.kill(3, &mut dice);
-        }
-        until("what is there is taken", || *stage.lock() == 0);
-        // One more, of which only one is told.
-        *stage.lock() += 1;
-        stage.changed.notify_one();
-        until("the last one is taken", || *stage.lock() == 0);
+    }
+
+    fn visits(&self) -> [u64; OTHERS] {
+        std::array::from_fn(|number| self.visits[number].load(SeqCst))
     }
 }
 
-/// Children run initialisations, many of them and all the same; one is killed. All are completed.
-#[test]
-fn what_is_to_be_done_once_is_done() {
-    const MANY: u32 = 8192;
-    const EACH: u32 = 4;
-    struct Step {
-        once: Once<Shared>,
-        done: AtomicU32,
+/// Runs `f` in a forked child, which ends with this process.
+fn fork(f: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: this process has one thread.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: sets a flag of the child's own.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_ok();
+        // SAFETY: ends the child without running its parent's exit handlers.
+        unsafe { libc::_exit(i32::from(!done)) };
     }
-    struct Props {
-        steps: [Step; MANY as usize],
-        /// Children do those before this one.
-        end: AtomicU32,
+    assert!(pid > 0);
+    pid
+}
+
+fn wait_for(pid: libc::pid_t) -> i32 {
+    let mut status = 0;
+    // SAFETY: our own child; `status` has room.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    status
+}
+
+/// How it is killed.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// It stays inside until it is killed.
+    Holding,
+    /// It waits for this process, which is inside.
+    Waiting,
+    /// It comes and goes, as the others do.
+    Anywhere,
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < STUCK, "stuck: {what}");
+        std::thread::yield_now();
     }
-    impl Props {
-        fn step(&self, number: u32) {
-            let step = &self.steps[number as usize];
-            step.once.call_once(|| {
-                (0..100).for_each(|_| std::hint::spin_loop());
-                step.done.fetch_add(1, SeqCst);
-            });
-            assert!(step.once.is_completed() && step.done.load(SeqCst) >= 1);
+    start.elapsed()
+}
+
+fn busy(turns: u64) {
+    for _ in 0..turns {
+        std::hint::spin_loop();
+    }
+}
+
+/// Forks one and kills it; how long the others stood still.
+fn kill_one<L: Kind>(arena: &'static Arena<L>, way: Way, random: &mut u64) -> Duration {
+    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let moment = (*random >> 33) % 20_000;
+    let enter = |inside: &dyn Fn()| arena.lock.with_as_victim(|| arena.repair(), inside);
+    let change = || if L::TELLS { arena.change() } else { arena.look() };
+    arena.victim.store(0, SeqCst);
+    let victim = || {
+        fork(|| {
+            arena.victim.store(WAITS, SeqCst);
+            loop {
+                enter(&|| {
+                    arena.victim.store(IS_INSIDE, SeqCst);
+                    if matches!(way, Way::Holding) {
+                        loop {
+                            std::hint::spin_loop();
+                        }
+                    }
+                    change();
+                });
+            }
+        })
+    };
+    // SAFETY: our own child, not yet waited for.
+    let kill = |pid| assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    let learnt = arena.learnt.load(SeqCst);
+    let mut pid = 0;
+    match way {
+        Way::Holding => {
+            pid = victim();
+            until("it does not get inside", || arena.victim.load(SeqCst) == IS_INSIDE);
+            kill(pid);
+        }
+        Way::Waiting => {
+            arena.lock.with(
+                || arena.repair(),
+                || {
+                    pid = victim();
+                    until("it does not start", || arena.victim.load(SeqCst) == WAITS);
+                    busy(moment * 10);
+                    kill(pid);
+                },
+            );
+        }
+        Way::Anywhere => {
+            pid = victim();
+            until("it does not start", || arena.victim.load(SeqCst) != 0);
+            busy(moment);
+            kill(pid);
         }
     }
-    let steps = std::array::from_fn(|_| Step { once: Once::shared(), done: AtomicU32::new(0) });
-    let props = Props { steps, end: AtomicU32::new(0) };
-    let name = "what_is_to_be_done_once_is_done";
-    let mut stage = Stage::set(name, props, |props, _, _| {
-        let end = props.end.load(SeqCst);
-        (end.saturating_sub(EACH)..end).for_each(|number| props.step(number));
-    });
-    let mut dice = Dice::new();
-    stage.send(0, "");
-    for round in 1..=kills().min(MANY / EACH) {
-        stage.send(1, "");
-        stage.end.store(round * EACH, SeqCst);
-        stage.kill(1, &mut dice);
-        // One of these is maybe what the dead one has begun.
-        (0..round * EACH).for_each(|number| stage.step(number));
+    // Nobody has waited for it yet, so the kernel still knows its id.
+    let before = arena.visits();
+    let still =
+        until("the others", || arena.visits().iter().zip(before).all(|(now, before)| now - before >= 2));
+    assert_eq!(wait_for(pid), libc::SIGKILL);
+    let learnt = arena.learnt.load(SeqCst) - learnt;
+    match way {
+        Way::Holding => assert_eq!(learnt, u64::from(L::TELLS), "they learn of it once"),
+        Way::Waiting => assert_eq!(learnt, 0, "nobody died inside"),
+        Way::Anywhere => assert!(learnt <= 1),
     }
+    still
+}
+
+fn kills<L: Kind + 'static>(rounds: u64) {
+    let arena = Arena::<L>::new();
+    // So that children must forget what this process knows of itself.
+    arena.lock.with(|| arena.repair(), || arena.change());
+    let others: [_; OTHERS] = std::array::from_fn(|number| fork(|| arena.go_on(number)));
+    let mut random = u64::from(std::process::id());
+    for way in [Way::Holding, Way::Waiting, Way::Anywhere] {
+        let start = arena.learnt.load(SeqCst);
+        let longest = (0..rounds).map(|_| kill_one(arena, way, &mut random)).max().unwrap_or_default();
+        let learnt = arena.learnt.load(SeqCst) - start;
+        println!("  {way:?}: {rounds} killed, {learnt} learnt of, longest standstill {longest:.1?}");
+    }
+    arena.end.store(1, SeqCst);
+    for other in others {
+        assert_eq!(wait_for(other), 0);
+    }
+    assert_eq!(arena.torn.load(SeqCst), 0, "two were inside at the same time");
+    assert_eq!(arena.pair[0].load(SeqCst), arena.pair[1].load(SeqCst));
+}
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    let rounds = std::env::var("GRISTMILL_KILLS")
+        .map_or(8, |rounds| rounds.parse().expect("GRISTMILL_KILLS is a number"));
+    let (mut passed, mut failed) = (0, 0);
+    let mut run = |name: &str, test: fn(u64)| {
+        println!("{name}");
+        // Processes that go on after a failure end with this one.
+        if std::panic::catch_unwind(|| test(rounds)).is_ok() {
+            passed += 1;
+        } else {
+            failed += 1;
+        }
+    };
+    run(Mutex::NAME, kills::<Mutex<(), Shared>>);
+    run(ReentrantMutex::NAME, kills::<ReentrantMutex<(), Shared>>);
+    run(Writer::NAME, kills::<Writer>);
+    run(Reader::NAME, kills::<Reader>);
+    run(<Lock<Shared> as Kind>::NAME, kills::<Lock<Shared>>);
+    run(<RLock<Shared> as Kind>::NAME, kills::<RLock<Shared>>);
+    println!("{passed} passed, {failed} failed");
+    std::process::exit(i32::from(failed > 0));
 }

@@ -35,7 +35,7 @@ pub struct NotLocked;
 ///
 /// `Lock<Shared>` works among all processes that map the memory it lies in, and any of them may release it. All-zero
 /// bytes are an unlocked lock. It belongs to the *process* that acquired it: if that ends before somebody
-/// released the lock, another gets it within some 40 ms, and can tell so by [`owner_died`](Lock::owner_died).
+/// released the lock, another gets it within some 25 ms, and can tell so by [`owner_died`](Lock::owner_died).
 ///
 /// # Memory ordering
 ///

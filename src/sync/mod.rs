@@ -11,8 +11,6 @@
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
 mod barrier;
-#[cfg(all(test, not(loom)))]
-mod both;
 mod bounded_semaphore;
 mod condition;
 mod condvar;

@@ -36,7 +36,7 @@ impl From<NotMine> for NotOwner {
 /// # In shared memory
 ///
 /// `RLock<Shared>` works among all processes that map the memory it lies in. All-zero bytes are an unlocked lock. If a
-/// thread or its process ends with it, another gets it within some 40 ms, and can tell so by
+/// thread or its process ends with it, another gets it within some 25 ms, and can tell so by
 /// [`owner_died`](RLock::owner_died).
 ///
 /// # Memory ordering

@@ -55,9 +55,11 @@ impl Word {
     }
 
     /// With `n` permits more, if that is `limit` at most.
+    #[inline(always)]
     fn plus(self, n: u32, limit: u32) -> Option<Word> {
-        let permits = self.permits().checked_add(n).filter(|&permits| permits <= limit)?;
-        Some(Word(permits | self.0 & SLEEPERS))
+        let room = n <= limit && self.permits() <= limit - n;
+        // No carry into the bit: a limit is less than that.
+        room.then(|| Word(self.0 + n))
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier, Private, Scope};
 use crate::unwind::halt;
 

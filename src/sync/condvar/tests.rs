@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Condvar, LockError, Mutex, MutexGuard, Private, Scope, Shared};
 use crate::unwind::halt;
 

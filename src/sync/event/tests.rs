@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::Word;
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Event, Scope, Semaphore};
 
 const SOON: Duration = Duration::from_millis(2);

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Once, OnceCell, Scope};
 use crate::unwind::halt;
 

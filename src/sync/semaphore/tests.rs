@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{BoundedSemaphore, OverRelease, Private, Scope, Semaphore};
 use crate::unwind::halt;
 

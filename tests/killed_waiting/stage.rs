@@ -14,7 +14,7 @@ const ROLE: &str = "GRISTMILL_KILLED_ROLE";
 
 /// How many processes each test kills.
 pub(crate) fn kills() -> u32 {
-    std::env::var("GRISTMILL_KILLS").map_or(20, |kills| kills.parse().expect("GRISTMILL_KILLS is a number"))
+    std::env::var("GRISTMILL_KILLS").map_or(8, |kills| kills.parse().expect("GRISTMILL_KILLS is a number"))
 }
 
 /// How long the others may take to go on. They take 50 ms at most if the machine has time for them, which it may not.
