@@ -25,7 +25,17 @@ pub(crate) trait Identity: Send + Sync + 'static {
     const MORTAL: bool;
 
     /// The name of the calling thread, as the owner in a word.
-    fn me() -> State;
+    #[inline(always)]
+    fn me() -> State {
+        let name = Self::known();
+        if name == State::NO_OWNER { Self::named() } else { name }
+    }
+
+    /// The same, if it has been asked for before; else what is equal to no owner.
+    fn known() -> State;
+
+    /// The same, when it is asked for for the first time.
+    fn named() -> State;
 
     /// Has whoever wrote this name ended? Never true of one that lives.
     fn is_dead(owner: State) -> bool;
@@ -44,9 +54,18 @@ impl Identity for Here {
     const MORTAL: bool = false;
 
     #[inline(always)]
-    fn me() -> State {
-        let name = HERE.with(Cell::get);
-        if name == State::FREE { named_here() } else { name }
+    fn known() -> State {
+        HERE.with(Cell::get)
+    }
+
+    #[cold]
+    fn named() -> State {
+        static NAMED: AtomicU64 = AtomicU64::new(0);
+        let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
+        // 58 bits: a thread a nanosecond for nine years.
+        let name = State::owner_named(number as u32 & ((1 << 26) - 1), (number >> 26) as u32);
+        HERE.with(|here| here.set(name));
+        name
     }
 
     fn is_dead(_: State) -> bool {
@@ -58,9 +77,16 @@ impl Identity for Thread {
     const MORTAL: bool = true;
 
     #[inline(always)]
-    fn me() -> State {
-        let name = THREAD.with(Cell::get);
-        if name == State::FREE { named_for_all() } else { name }
+    fn known() -> State {
+        THREAD.with(Cell::get)
+    }
+
+    #[cold]
+    fn named() -> State {
+        forget_in_children();
+        let name = name_of(life::current(Kind::Thread));
+        THREAD.with(|thread| thread.set(name));
+        name
     }
 
     fn is_dead(owner: State) -> bool {
@@ -72,9 +98,16 @@ impl Identity for Process {
     const MORTAL: bool = true;
 
     #[inline(always)]
-    fn me() -> State {
-        let name = PROCESS.load(Ordering::Relaxed);
-        if name == 0 { process_named() } else { state_of(name) }
+    fn known() -> State {
+        State::from_bits(PROCESS.load(Ordering::Relaxed))
+    }
+
+    #[cold]
+    fn named() -> State {
+        forget_in_children();
+        let name = name_of(life::current(Kind::Process));
+        PROCESS.store(name.bits(), Ordering::Relaxed);
+        name
     }
 
     fn is_dead(owner: State) -> bool {
@@ -82,15 +115,9 @@ impl Identity for Process {
     }
 }
 
-local! { static HERE: Cell<State> = Cell::new(State::FREE); }
-local! { static THREAD: Cell<State> = Cell::new(State::FREE); }
-
-/// The process's name as a number; 0 if nobody has asked.
-static PROCESS: AtomicU64 = AtomicU64::new(0);
-
-fn state_of(name: u64) -> State {
-    State::owner_named(name as u32, (name >> 32) as u32)
-}
+local! { static HERE: Cell<State> = Cell::new(State::NO_OWNER); }
+local! { static THREAD: Cell<State> = Cell::new(State::NO_OWNER); }
+static PROCESS: AtomicU64 = AtomicU64::new(State::NO_OWNER.bits());
 
 fn name_of(life: Life) -> State {
     State::owner_named(life.id, life.mark)
@@ -101,38 +128,11 @@ fn life_of(owner: State) -> Life {
     Life { id, mark }
 }
 
-#[cold]
-fn named_here() -> State {
-    static NAMED: AtomicU64 = AtomicU64::new(0);
-    let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
-    // 58 bits: a thread a nanosecond for nine years.
-    let name = State::owner_named(number as u32 & ((1 << 26) - 1), (number >> 26) as u32);
-    HERE.with(|here| here.set(name));
-    name
-}
-
-#[cold]
-fn named_for_all() -> State {
-    forget_in_children();
-    let name = name_of(life::current(Kind::Thread));
-    THREAD.with(|thread| thread.set(name));
-    name
-}
-
-#[cold]
-fn process_named() -> State {
-    forget_in_children();
-    let name = name_of(life::current(Kind::Process));
-    let (id, mark) = name.name();
-    PROCESS.store(u64::from(mark) << 32 | u64::from(id), Ordering::Relaxed);
-    name
-}
-
 /// A forked child is another process, and its one thread another thread.
 fn forget_in_children() {
     extern "C" fn forget() {
-        THREAD.with(|thread| thread.set(State::FREE));
-        PROCESS.store(0, Ordering::Relaxed);
+        THREAD.with(|thread| thread.set(State::NO_OWNER));
+        PROCESS.store(State::NO_OWNER.bits(), Ordering::Relaxed);
     }
     static ASKED: Once = Once::new();
     ASKED.call_once(|| fork::in_each_child(forget));

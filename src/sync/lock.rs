@@ -35,7 +35,7 @@ pub struct NotLocked;
 ///
 /// `Lock<Shared>` works among all processes that map the memory it lies in, and any of them may release it. All-zero
 /// bytes are an unlocked lock. It belongs to the *process* that acquired it: if that ends before somebody
-/// released the lock, another gets it within some 40 ms, and can tell so by [`owner_died`](Lock::owner_died).
+/// released the lock, another gets it within some 25 ms, and can tell so by [`owner_died`](Lock::owner_died).
 ///
 /// # Memory ordering
 ///
@@ -327,9 +327,14 @@ impl<S: Scope> fmt::Debug for Lock<S> {
 /// assert!(!lock.locked());
 /// ```
 #[must_use = "the lock is released as soon as this is dropped"]
-#[derive(Debug)]
 pub struct LockGuard<'a, S: Scope = Private> {
     lock: &'a Lock<S>,
+}
+
+impl<S: Scope> fmt::Debug for LockGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LockGuard").field(self.lock).finish()
+    }
 }
 
 impl<S: Scope> Drop for LockGuard<'_, S> {

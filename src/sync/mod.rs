@@ -28,12 +28,15 @@ pub(crate) mod nested;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
+pub(crate) mod reentrant;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
 pub(crate) mod scope;
 mod semaphore;
 pub(crate) mod spin;
 pub(crate) mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod word;
 
 pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
@@ -42,6 +45,7 @@ pub use event::Event;
 pub use lock::{Lock, LockGuard, NotLocked};
 pub use mutex::{Mutex, MutexGuard};
 pub use recover::LockError;
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rlock::{NotOwner, RLock, RLockGuard};
 pub use rwlock::RwLock;
 pub use rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};

@@ -7,6 +7,7 @@
 
 mod death;
 mod locks;
+mod rwlock;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -31,8 +31,8 @@ use crate::sync::scope::{Private, Scope, Shared};
 ///
 /// `Mutex<T, Shared>` works among all processes that map the memory it lies in. All-zero bytes are an unlocked mutex,
 /// if they are a value of `T`. It is *robust*: when a thread, or its process, ends while it holds the lock, another
-/// gets it within some 40 ms, with [`LockError::OwnerDied`]. Nobody needs to do anything for that: waiters sleep for
-/// 32 ms at most and then look whether the owner lives. Owners are told apart by their thread id and start time, so
+/// gets it within some 25 ms, with [`LockError::OwnerDied`]. Nobody needs to do anything for that: waiters sleep for
+/// 20 ms at most and then look whether the owner lives. Owners are told apart by their thread id and start time, so
 /// an id that is in use again misleads nobody. All must be in one PID namespace (the death of an owner in another is
 /// not noticed), and an owner that calls `execve` counts as alive.
 ///

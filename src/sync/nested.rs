@@ -7,7 +7,6 @@ use crate::prim::atomic::AtomicU32;
 use crate::prim::atomic::Ordering::Relaxed;
 use crate::sync::raw::{Died, Limit, Outcome, RawLock};
 use crate::sync::scope::Scope;
-use crate::sync::state::State;
 use crate::sync::word::Word;
 
 /// Who calls does not hold the lock.
@@ -31,14 +30,10 @@ impl<S: Scope> Nested<S> {
         Nested { raw: RawLock::new(), depth: AtomicU32::new(0) }
     }
 
-    fn me() -> State {
-        S::Owned::me()
-    }
-
     /// Nobody but this thread writes its name there, or takes it away while it lives.
     #[inline(always)]
     pub(crate) fn is_mine(&self) -> bool {
-        self.raw.state().owner() == Self::me()
+        self.raw.state().owner() == S::Owned::known()
     }
 
     pub(crate) fn is_locked(&self) -> bool {
@@ -95,13 +90,14 @@ impl<S: Scope> Nested<S> {
     /// Gives back what was taken once; `died` counts when that was the last.
     #[inline]
     pub(crate) fn unlock(&self, died: Died) -> Result<(), NotMine> {
-        if !self.is_mine() {
+        let me = S::Owned::known();
+        if self.raw.state().owner() != me {
             return Err(NotMine);
         }
         let depth = self.depth.load(Relaxed) - 1;
         self.depth.store(depth, Relaxed);
         if depth == 0 {
-            self.raw.unlock(died);
+            self.raw.unlock_as(me, died);
         }
         Ok(())
     }

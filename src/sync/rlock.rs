@@ -36,7 +36,7 @@ impl From<NotMine> for NotOwner {
 /// # In shared memory
 ///
 /// `RLock<Shared>` works among all processes that map the memory it lies in. All-zero bytes are an unlocked lock. If a
-/// thread or its process ends with it, another gets it within some 40 ms, and can tell so by
+/// thread or its process ends with it, another gets it within some 25 ms, and can tell so by
 /// [`owner_died`](RLock::owner_died).
 ///
 /// # Memory ordering
@@ -410,11 +410,16 @@ impl<S: Scope> fmt::Debug for RLock<S> {
 /// assert!(!lock.locked());
 /// ```
 #[must_use = "the lock is released as soon as this is dropped"]
-#[derive(Debug)]
 pub struct RLockGuard<'a, S: Scope = Private> {
     lock: &'a RLock<S>,
     /// Not `Send`: it is for the owner to release.
     stays: PhantomData<*const ()>,
+}
+
+impl<S: Scope> fmt::Debug for RLockGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RLockGuard").field(self.lock).finish()
+    }
 }
 
 impl<S: Scope> Drop for RLockGuard<'_, S> {

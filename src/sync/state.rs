@@ -27,6 +27,8 @@ const FLAGS: u64 = 0x3f << 26;
 impl State {
     /// Unlocked, and nobody waits.
     pub(crate) const FREE: State = State(0);
+    /// Equal to no owner.
+    pub(crate) const NO_OWNER: State = State(u64::MAX);
     /// Locked by somebody, in a word that does not say by whom.
     pub(crate) const LOCKED: State = State(1);
     /// Nobody gets it any more.

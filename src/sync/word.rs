@@ -35,6 +35,8 @@ impl Bed {
 pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// Does it say who the owner is, and can an owner die while others go on?
     const MORTAL: bool;
+    /// Can it say who the owner is?
+    const NAMED: bool;
 
     /// The value of a new one.
     #[cfg(not(loom))]
@@ -44,6 +46,9 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
 
     /// The calling thread as an owner.
     fn me() -> State;
+
+    /// The same if that has been asked for before, else what is equal to no owner.
+    fn known() -> State;
 
     /// Has this owner died?
     fn is_dead(owner: State) -> bool;
@@ -55,6 +60,10 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
 
     /// Puts `new` in the place of `old`; the state that is there if that is another.
     fn replace(&self, old: State, new: State, ordering: Ordering) -> Result<(), State>;
+
+    /// Takes the owner out of the word, which is `me`, and leaves the flags; the state before. Only where one owner is
+    /// like another, and nobody else is there to be mistaken for it.
+    fn leave(&self, me: State, ordering: Ordering) -> State;
 
     /// Sleeps while the word is as `seen`; false if the time was up. May return early for no reason.
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool;
@@ -76,6 +85,7 @@ impl<const SHARED: bool> Plain<SHARED> {
 
 impl<const SHARED: bool> Word for Plain<SHARED> {
     const MORTAL: bool = false;
+    const NAMED: bool = false;
 
     #[cfg(not(loom))]
     #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
@@ -87,6 +97,11 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
 
     #[inline(always)]
     fn me() -> State {
+        State::LOCKED
+    }
+
+    #[inline(always)]
+    fn known() -> State {
         State::LOCKED
     }
 
@@ -109,6 +124,11 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
         done.map(drop).map_err(State::from_low)
     }
 
+    #[inline(always)]
+    fn leave(&self, me: State, ordering: Ordering) -> State {
+        State::from_low(self.0.fetch_sub(me.low(), ordering))
+    }
+
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool {
         help::asleep(|| futex::wait_as(&self.0, seen.low(), deadline, SHARED, bed.bits()))
     }
@@ -124,6 +144,7 @@ pub(crate) struct Owned<I, const SHARED: bool>(AtomicU64, PhantomData<I>);
 
 impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
     const MORTAL: bool = I::MORTAL;
+    const NAMED: bool = true;
 
     #[cfg(not(loom))]
     #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
@@ -136,6 +157,11 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
     #[inline(always)]
     fn me() -> State {
         I::me()
+    }
+
+    #[inline(always)]
+    fn known() -> State {
+        I::known()
     }
 
     fn is_dead(owner: State) -> bool {
@@ -157,6 +183,11 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
             .compare_exchange(old.bits(), new.bits(), ordering, Ordering::Relaxed)
             .map(drop)
             .map_err(State::from_bits)
+    }
+
+    #[inline(always)]
+    fn leave(&self, me: State, ordering: Ordering) -> State {
+        State::from_bits(self.0.fetch_sub(me.bits(), ordering))
     }
 
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool {

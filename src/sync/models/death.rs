@@ -12,7 +12,7 @@ use crate::sync::scope::Shared;
 use crate::sys::life::{self, Life};
 
 /// The calling thread is dead for others from now on.
-fn die() {
+pub(super) fn die() {
     let (id, mark) = Thread::me().name();
     life::end(Life { id, mark });
 }

@@ -69,9 +69,11 @@ impl State {
         self.0 & PARKED != 0
     }
 
-    /// May whoever comes read?
+    /// May whoever comes read? The flags are above the count, and the two that are not looked at are never set without
+    /// one of the others.
+    #[inline(always)]
     fn is_readable(self) -> bool {
-        self.0 & (WRITER | NEXT) == 0
+        self.0 < READERS
     }
 
     fn parked(self) -> State {
@@ -98,9 +100,19 @@ impl State {
         State(self.0 & !NEXT_ASLEEP)
     }
 
+    /// May whoever holds the gate have its turn?
+    fn is_open_for(self, turn: Turn) -> bool {
+        !self.has_writer() && if turn == Turn::Read { !self.is_full() } else { self.readers() == 0 }
+    }
+
+    /// There is room.
+    #[inline(always)]
     fn with_reader(self) -> State {
-        assert!(self.readers() < READERS, "at most 2^28 - 1 readers at the same time");
         State(self.0 + 1)
+    }
+
+    fn is_full(self) -> bool {
+        self.readers() == READERS
     }
 
     fn with_writer(self) -> State {
@@ -165,6 +177,7 @@ impl Counted {
                 }
                 continue;
             }
+            assert!(!state.is_full(), "at most 2^28 - 1 readers at the same time");
             if !state.is_parked() && spin.turn() {
                 state = self.state();
                 continue;
@@ -227,8 +240,7 @@ impl Counted {
         let mut spin = Spin::new();
         let mut state = self.state();
         loop {
-            let open = !state.has_writer() && (turn == Turn::Read || state.readers() == 0);
-            if open {
+            if state.is_open_for(turn) {
                 // Who stayed out because of us may come in with a reader, and has to wait for a writer.
                 let (new, call) = match turn {
                     Turn::Read => (state.without_next().unparked().with_reader(), state.is_parked()),
@@ -269,7 +281,7 @@ impl Counted {
     fn give_up(&self, turn: Turn) -> Outcome {
         let mut state = self.state();
         loop {
-            let open = !state.has_writer() && (turn == Turn::Read || state.readers() == 0);
+            let open = state.is_open_for(turn);
             let readable = !state.has_writer();
             let mut new = state.without_next();
             if readable {
@@ -294,10 +306,11 @@ impl Counted {
     }
 
     #[cold]
-    fn last_reader_left(&self) {
+    fn reader_left(&self) {
         let mut state = self.state();
         // Somebody else may have called it meanwhile, or it is up by itself.
-        while state.next_sleeps() && !state.has_writer() && state.readers() == 0 {
+        let matters = |state: State| state.readers() == 0 || state.readers() == READERS - 1;
+        while state.next_sleeps() && !state.has_writer() && matters(state) {
             match self.replace(state, state.with_next_awake(), Relaxed) {
                 Ok(()) => return self.wake_next(),
                 Err(now) => state = now,
@@ -383,8 +396,8 @@ impl Protocol for Counted {
     fn unlock_read(&self, (): ()) {
         // ORDERING(rwlock): Release; pairs with the writers' locking.
         let before = State(self.word.fetch_sub(1, Release));
-        if before.readers() == 1 && before.next_sleeps() {
-            self.last_reader_left();
+        if before.next_sleeps() {
+            self.reader_left();
         }
     }
 
