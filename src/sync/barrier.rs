@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::prim::fence_after_update;
 use crate::sync::doze::{Woke, doze};
-use crate::sync::scope::{Private, Scope, wake_all};
+use crate::sync::scope::{Private, Scope, Shared, wake_all};
 use crate::sync::spin;
 use crate::sys::futex;
 use crate::unwind;
@@ -43,8 +43,8 @@ const SLEEPERS: u32 = 1;
 ///
 /// # In shared memory
 ///
-/// Initialise the memory with [`new`](Self::new) or a [builder](Self::builder); all-zero memory is none, as it would
-/// have no parties. An action is for [`Private`] barriers only. Every step is one exchange of one word, so a process
+/// Initialise the memory with [`shared`](Self::shared) or a [builder](BarrierBuilder::new); all-zero memory is none, as
+/// it would have no parties. An action is for [`Private`] barriers only. Every step is one exchange of one word, so a process
 /// that is killed in the middle of a call has either arrived or not:
 ///
 /// - Killed after it arrived (asleep in `wait`, or waking the others), it is counted, the round passes without it, and
@@ -64,7 +64,7 @@ const SLEEPERS: u32 = 1;
 /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use gristmill::sync::Barrier;
 ///
-/// let (barrier, ready) = (<Barrier>::new(3), AtomicU32::new(0));
+/// let (barrier, ready) = (Barrier::new(3), AtomicU32::new(0));
 /// std::thread::scope(|s| {
 ///     for _ in 0..3 {
 ///         s.spawn(|| {
@@ -91,6 +91,66 @@ pub struct Barrier<S: Scope = Private> {
     scope: PhantomData<S>,
 }
 
+impl Barrier {
+    /// A barrier for so many parties, 1 to [`MAX_PARTIES`](Self::MAX_PARTIES), of this process, without an action and
+    /// without a timeout.
+    ///
+    /// # Panics
+    ///
+    /// If it is for none, or for more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::sync::Barrier;
+    ///
+    /// assert!(Barrier::new(1).wait().unwrap().is_leader());
+    /// ```
+    pub fn new(parties: u32) -> Self {
+        Self::in_scope(parties)
+    }
+
+    /// A barrier with a default timeout, or an action.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::sync::Barrier;
+    ///
+    /// let barrier = Barrier::builder(1).action(|| println!("all are here")).build();
+    /// assert!(barrier.wait().is_ok());
+    /// ```
+    pub fn builder(parties: u32) -> BarrierBuilder {
+        BarrierBuilder::new(parties)
+    }
+}
+
+impl Barrier<Shared> {
+    /// A barrier for so many parties, in all processes that map the memory which it is put into, whose waits last
+    /// `timeout` at most: a party that dies before it arrives is found by that alone. (`Duration::MAX` is for ever.)
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Barrier::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::sync::Barrier;
+    ///
+    /// let barrier = Barrier::shared(2, Duration::from_millis(1)); // as a field of what a segment holds
+    /// assert!(barrier.wait().is_err()); // the other does not come
+    /// ```
+    pub fn shared(parties: u32, timeout: Duration) -> Self {
+        BarrierBuilder::new(parties).timeout(timeout).build()
+    }
+}
+
 impl<S: Scope> Barrier<S> {
     /// How many parties there may be at most: 262,143.
     ///
@@ -103,46 +163,25 @@ impl<S: Scope> Barrier<S> {
     /// ```
     pub const MAX_PARTIES: u32 = state::MAX_PARTIES;
 
-    /// A barrier for so many parties, 1 to [`MAX_PARTIES`](Self::MAX_PARTIES), without an action and without a
-    /// timeout.
+    /// A barrier without an action and without a timeout, for code that is generic over the scope. Others use
+    /// [`new`](Barrier::new) or [`shared`](Barrier::shared).
     ///
     /// # Panics
     ///
-    /// If it is for none, or for more.
+    /// As [`new`](Barrier::new).
     ///
     /// # Examples
     ///
     /// ```
-    /// use gristmill::sync::Barrier;
+    /// use gristmill::sync::{Barrier, Scope};
     ///
-    /// assert!(<Barrier>::new(1).wait().unwrap().is_leader());
+    /// fn pair<S: Scope>() -> Barrier<S> {
+    ///     Barrier::in_scope(2)
+    /// }
+    /// # pair::<gristmill::sync::Private>();
     /// ```
-    pub fn new(parties: u32) -> Self {
-        Self::builder(parties).build()
-    }
-
-    /// A barrier with a default timeout, or an action.
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Self::new).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use gristmill::sync::{Barrier, Shared};
-    ///
-    /// let barrier = Barrier::<Shared>::builder(2).timeout(Duration::from_millis(1)).build();
-    /// assert!(barrier.wait().is_err()); // the other does not come
-    /// ```
-    pub fn builder(parties: u32) -> BarrierBuilder<S> {
-        assert!(
-            (1..=Self::MAX_PARTIES).contains(&parties),
-            "a barrier is for 1 to {} parties, not {parties}",
-            Self::MAX_PARTIES
-        );
-        BarrierBuilder { parties, timeout: None, action: None, scope: PhantomData }
+    pub fn in_scope(parties: u32) -> Self {
+        BarrierBuilder::new(parties).build()
     }
 
     /// Arrives, and waits until all have: for the default timeout at most, if there is one.
@@ -162,7 +201,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// let pair = <Barrier>::new(2);
+    /// let pair = Barrier::new(2);
     /// let (a, b) = std::thread::scope(|s| {
     ///     let other = s.spawn(|| pair.wait().unwrap().index());
     ///     (pair.wait().unwrap().index(), other.join().unwrap())
@@ -193,7 +232,7 @@ impl<S: Scope> Barrier<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::Barrier;
     ///
-    /// let pair = <Barrier>::new(2);
+    /// let pair = Barrier::new(2);
     /// assert!(pair.wait_timeout(Duration::from_millis(1)).is_err());
     /// assert!(pair.is_broken());
     /// ```
@@ -217,8 +256,8 @@ impl<S: Scope> Barrier<S> {
     /// use std::time::Instant;
     /// use gristmill::sync::Barrier;
     ///
-    /// assert!(<Barrier>::new(2).wait_deadline(Instant::now()).is_err());
-    /// assert!(<Barrier>::new(1).wait_deadline(Instant::now()).is_ok());
+    /// assert!(Barrier::new(2).wait_deadline(Instant::now()).is_err());
+    /// assert!(Barrier::new(1).wait_deadline(Instant::now()).is_ok());
     /// ```
     pub fn wait_deadline(&self, deadline: Instant) -> Result<BarrierPlace, BrokenBarrier> {
         self.wait_at_most(|| Some(deadline))
@@ -352,7 +391,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// let pair = <Barrier>::new(2);
+    /// let pair = Barrier::new(2);
     /// std::thread::scope(|s| {
     ///     let waiter = s.spawn(|| pair.wait());
     ///     pair.abort(); // we are not going to come
@@ -372,7 +411,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// let one = <Barrier>::new(1);
+    /// let one = Barrier::new(1);
     /// one.abort();
     /// assert!(one.wait().is_err());
     /// one.reset();
@@ -393,7 +432,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// let barrier = <Barrier>::new(2);
+    /// let barrier = Barrier::new(2);
     /// assert!(!barrier.is_broken());
     /// barrier.abort();
     /// assert!(barrier.is_broken());
@@ -410,7 +449,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// assert_eq!(<Barrier>::new(2).parties(), 2);
+    /// assert_eq!(Barrier::new(2).parties(), 2);
     /// ```
     pub fn parties(&self) -> u32 {
         self.parties
@@ -423,7 +462,7 @@ impl<S: Scope> Barrier<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// assert_eq!(<Barrier>::new(2).n_waiting(), 0);
+    /// assert_eq!(Barrier::new(2).n_waiting(), 0);
     /// ```
     pub fn n_waiting(&self) -> u32 {
         self.look().arrived()
@@ -448,7 +487,7 @@ impl<S: Scope> fmt::Debug for Barrier<S> {
 /// use std::time::Duration;
 /// use gristmill::sync::Barrier;
 ///
-/// let barrier = <Barrier>::builder(1)
+/// let barrier = Barrier::builder(1)
 ///     .timeout(Duration::from_secs(5))
 ///     .action(|| println!("all are here"))
 ///     .build();
@@ -463,6 +502,27 @@ pub struct BarrierBuilder<S: Scope = Private> {
 }
 
 impl<S: Scope> BarrierBuilder<S> {
+    /// For so many parties, 1 to [`MAX_PARTIES`](Barrier::MAX_PARTIES). [`Barrier::builder`] is the same where the
+    /// scope is [`Private`].
+    ///
+    /// # Panics
+    ///
+    /// If it is for none, or for more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::sync::{BarrierBuilder, Shared};
+    ///
+    /// let barrier = BarrierBuilder::<Shared>::new(2).build();
+    /// assert_eq!(barrier.parties(), 2);
+    /// ```
+    pub fn new(parties: u32) -> Self {
+        let most = Barrier::<S>::MAX_PARTIES;
+        assert!((1..=most).contains(&parties), "a barrier is for 1 to {most} parties, not {parties}");
+        BarrierBuilder { parties, timeout: None, action: None, scope: PhantomData }
+    }
+
     /// How long [`Barrier::wait`] waits at most before it breaks the barrier. For ever, unless this says otherwise.
     ///
     /// # Examples
@@ -471,7 +531,7 @@ impl<S: Scope> BarrierBuilder<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::Barrier;
     ///
-    /// let late = <Barrier>::builder(2).timeout(Duration::ZERO).build();
+    /// let late = Barrier::builder(2).timeout(Duration::ZERO).build();
     /// assert!(late.wait().is_err());
     /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -486,7 +546,7 @@ impl<S: Scope> BarrierBuilder<S> {
     /// ```
     /// use gristmill::sync::Barrier;
     ///
-    /// assert_eq!(<Barrier>::builder(4).build().parties(), 4);
+    /// assert_eq!(Barrier::builder(4).build().parties(), 4);
     /// ```
     pub fn build(self) -> Barrier<S> {
         let nanos = |timeout: Duration| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
@@ -517,7 +577,7 @@ impl BarrierBuilder<Private> {
     ///
     /// let rounds = Arc::new(AtomicU32::new(0));
     /// let count = Arc::clone(&rounds);
-    /// let barrier = <Barrier>::builder(1).action(move || drop(count.fetch_add(1, Relaxed))).build();
+    /// let barrier = Barrier::builder(1).action(move || drop(count.fetch_add(1, Relaxed))).build();
     /// barrier.wait()?;
     /// barrier.wait()?;
     /// assert_eq!(rounds.load(Relaxed), 2);

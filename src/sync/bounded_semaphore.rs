@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::prim::const_fn;
-use crate::sync::scope::{Private, Scope};
+use crate::sync::scope::{Private, Scope, Shared};
 use crate::sync::semaphore::{OverRelease, Permit, Semaphore};
 
 /// A [`Semaphore`] that never has more permits than it began with: a release too many is an error.
@@ -15,7 +15,7 @@ use crate::sync::semaphore::{OverRelease, Permit, Semaphore};
 /// # In shared memory
 ///
 /// As [`Semaphore`]. All-zero memory is a bounded semaphore for nothing: write one there that was made by
-/// [`new`](Self::new).
+/// [`shared`](Self::shared).
 ///
 /// # Memory ordering
 ///
@@ -26,7 +26,7 @@ use crate::sync::semaphore::{OverRelease, Permit, Semaphore};
 /// ```
 /// use gristmill::sync::BoundedSemaphore;
 ///
-/// let connections = <BoundedSemaphore>::new(2);
+/// let connections = BoundedSemaphore::new(2);
 /// connections.acquire();
 /// connections.release()?;
 /// let error = connections.release().unwrap_err();
@@ -41,10 +41,10 @@ pub struct BoundedSemaphore<S: Scope = Private> {
     bound: u32,
 }
 
-impl<S: Scope> BoundedSemaphore<S> {
+impl BoundedSemaphore {
     const_fn! {
-        /// A semaphore with so many permits, which are all that there will ever be: 0 to
-        /// [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+        /// A semaphore with so many permits, which are all that there will ever be, for the threads of this process: 0
+        /// to [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
         ///
         /// # Panics
         ///
@@ -59,7 +59,54 @@ impl<S: Scope> BoundedSemaphore<S> {
         /// assert_eq!(CONNECTIONS.bound(), 5);
         /// ```
         pub fn new(permits: u32) -> Self {
-            BoundedSemaphore { semaphore: Semaphore::new(permits), bound: permits }
+            Self::in_scope(permits)
+        }
+    }
+}
+
+impl BoundedSemaphore<Shared> {
+    const_fn! {
+        /// A semaphore with so many permits for all processes that map the memory which it is put into.
+        ///
+        /// # Panics
+        ///
+        /// As [`new`](BoundedSemaphore::new).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::BoundedSemaphore;
+        ///
+        /// let one = BoundedSemaphore::shared(1); // as a field of what a segment holds
+        /// assert!(one.release().is_err());
+        /// ```
+        pub fn shared(permits: u32) -> Self {
+            Self::in_scope(permits)
+        }
+    }
+}
+
+impl<S: Scope> BoundedSemaphore<S> {
+    const_fn! {
+        /// A semaphore with so many permits, for code that is generic over the scope. Others use
+        /// [`new`](BoundedSemaphore::new) or [`shared`](BoundedSemaphore::shared).
+        ///
+        /// # Panics
+        ///
+        /// As [`new`](BoundedSemaphore::new).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::{BoundedSemaphore, Scope};
+        ///
+        /// fn two<S: Scope>() -> BoundedSemaphore<S> {
+        ///     BoundedSemaphore::in_scope(2)
+        /// }
+        /// # two::<gristmill::sync::Private>();
+        /// ```
+        pub fn in_scope(permits: u32) -> Self {
+            BoundedSemaphore { semaphore: Semaphore::in_scope(permits), bound: permits }
         }
     }
 
@@ -70,7 +117,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// let one = <BoundedSemaphore>::new(1);
+    /// let one = BoundedSemaphore::new(1);
     /// one.acquire();
     /// assert_eq!(one.available(), 0);
     /// ```
@@ -86,7 +133,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert!(<BoundedSemaphore>::new(1).try_acquire());
+    /// assert!(BoundedSemaphore::new(1).try_acquire());
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> bool {
@@ -101,7 +148,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert!(<BoundedSemaphore>::new(1).acquire_timeout(Duration::from_secs(1)));
+    /// assert!(BoundedSemaphore::new(1).acquire_timeout(Duration::from_secs(1)));
     /// ```
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> bool {
@@ -116,7 +163,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// use std::time::Instant;
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert!(<BoundedSemaphore>::new(1).acquire_deadline(Instant::now()));
+    /// assert!(BoundedSemaphore::new(1).acquire_deadline(Instant::now()));
     /// ```
     #[inline]
     pub fn acquire_deadline(&self, deadline: Instant) -> bool {
@@ -134,7 +181,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// let one = <BoundedSemaphore>::new(1);
+    /// let one = BoundedSemaphore::new(1);
     /// one.acquire();
     /// assert!(one.release().is_ok());
     /// assert!(one.release().is_err());
@@ -156,7 +203,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// use std::num::NonZeroU32;
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// let three = <BoundedSemaphore>::new(3);
+    /// let three = BoundedSemaphore::new(3);
     /// three.acquire();
     /// let two = NonZeroU32::new(2).unwrap();
     /// assert!(three.release_n(two).is_err());
@@ -174,7 +221,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// let connections = <BoundedSemaphore>::new(5);
+    /// let connections = BoundedSemaphore::new(5);
     /// let query = |text: &str| {
     ///     let _connection = connections.permit();
     ///     text.len()
@@ -196,7 +243,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert!(<BoundedSemaphore>::new(0).try_permit().is_none());
+    /// assert!(BoundedSemaphore::new(0).try_permit().is_none());
     /// ```
     #[inline]
     pub fn try_permit(&self) -> Option<Permit<'_, S>> {
@@ -211,7 +258,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert!(<BoundedSemaphore>::new(0).permit_timeout(Duration::from_millis(1)).is_none());
+    /// assert!(BoundedSemaphore::new(0).permit_timeout(Duration::from_millis(1)).is_none());
     /// ```
     #[inline]
     pub fn permit_timeout(&self, timeout: Duration) -> Option<Permit<'_, S>> {
@@ -225,7 +272,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// assert_eq!(<BoundedSemaphore>::new(3).available(), 3);
+    /// assert_eq!(BoundedSemaphore::new(3).available(), 3);
     /// ```
     #[inline]
     pub fn available(&self) -> u32 {
@@ -239,7 +286,7 @@ impl<S: Scope> BoundedSemaphore<S> {
     /// ```
     /// use gristmill::sync::BoundedSemaphore;
     ///
-    /// let three = <BoundedSemaphore>::new(3);
+    /// let three = BoundedSemaphore::new(3);
     /// let _one = three.permit();
     /// assert_eq!((three.available(), three.bound()), (2, 3));
     /// ```
@@ -252,7 +299,7 @@ impl<S: Scope> BoundedSemaphore<S> {
 /// One permit.
 impl<S: Scope> Default for BoundedSemaphore<S> {
     fn default() -> Self {
-        BoundedSemaphore::new(1)
+        BoundedSemaphore::in_scope(1)
     }
 }
 

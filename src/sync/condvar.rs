@@ -375,9 +375,9 @@ impl<S: Scope> Leaving<'_, S> {
     fn take_leave(&self, locked: bool) {
         let condvar = self.condvar;
         // ORDERING(condvar-all): Acquire; pairs with the update in `call_all`.
-        let left = condvar.crowd.fetch_update(Ordering::Acquire, Ordering::Relaxed, |crowd| {
-            Some(Crowd(crowd).left().0)
-        });
+        let left = condvar
+            .crowd
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |crowd| Some(Crowd(crowd).left().0));
         if left.is_ok_and(|before| Crowd(before).is_called()) {
             self.pass_on(locked);
         }
@@ -398,8 +398,9 @@ impl<S: Scope> Leaving<'_, S> {
                 None => {}
                 Some(0) => return,
                 Some(_) => {
-                    // It is us who hold it.
-                    self.raw.expect_sleepers();
+                    // We hold the lock, so nobody has unlocked it since they are there.
+                    let held = self.raw.expect_sleepers();
+                    debug_assert!(held);
                     return;
                 }
             }

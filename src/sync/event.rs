@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::prim::atomic::{AtomicU32, Ordering};
 use crate::prim::const_fn;
 use crate::sync::doze::{Woke, doze};
-use crate::sync::scope::{Private, Scope, wake_all};
+use crate::sync::scope::{Private, Scope, Shared, wake_all};
 use crate::sync::spin;
 use crate::sys::futex;
 
@@ -79,7 +79,7 @@ impl Word {
 /// ```
 /// use gristmill::sync::Event;
 ///
-/// let ready = <Event>::new();
+/// let ready = Event::new();
 /// std::thread::scope(|s| {
 ///     s.spawn(|| ready.wait());
 ///     s.spawn(|| ready.wait());
@@ -94,9 +94,9 @@ pub struct Event<S: Scope = Private> {
     scope: PhantomData<S>,
 }
 
-impl<S: Scope> Event<S> {
+impl Event {
     const_fn! {
-        /// An event that is not set.
+        /// An event that is not set, for the threads of this process.
         ///
         /// # Examples
         ///
@@ -107,6 +107,45 @@ impl<S: Scope> Event<S> {
         /// assert!(!STOP.is_set());
         /// ```
         pub fn new() -> Self {
+            Self::in_scope()
+        }
+    }
+}
+
+impl Event<Shared> {
+    const_fn! {
+        /// An event that is not set, for all processes that map the memory which it is put into.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::Event;
+        ///
+        /// let stop = Event::shared(); // as a field of what a segment holds
+        /// stop.set();
+        /// ```
+        pub fn shared() -> Self {
+            Self::in_scope()
+        }
+    }
+}
+
+impl<S: Scope> Event<S> {
+    const_fn! {
+        /// An event that is not set, for code that is generic over the scope. Others use [`new`](Event::new) or
+        /// [`shared`](Event::shared).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::{Event, Scope};
+        ///
+        /// fn down<S: Scope>() -> Event<S> {
+        ///     Event::in_scope()
+        /// }
+        /// # down::<gristmill::sync::Private>();
+        /// ```
+        pub fn in_scope() -> Self {
             Event { word: AtomicU32::new(0), scope: PhantomData }
         }
     }
@@ -118,7 +157,7 @@ impl<S: Scope> Event<S> {
     /// ```
     /// use gristmill::sync::Event;
     ///
-    /// let stop = <Event>::new();
+    /// let stop = Event::new();
     /// assert!(!stop.is_set());
     /// stop.set();
     /// assert!(stop.is_set());
@@ -142,7 +181,7 @@ impl<S: Scope> Event<S> {
     /// ```
     /// use gristmill::sync::Event;
     ///
-    /// let up = <Event>::new();
+    /// let up = Event::new();
     /// up.set();
     /// up.set();
     /// up.wait(); // returns at once
@@ -173,7 +212,7 @@ impl<S: Scope> Event<S> {
     /// ```
     /// use gristmill::sync::Event;
     ///
-    /// let event = <Event>::new();
+    /// let event = Event::new();
     /// std::thread::scope(|s| {
     ///     let waiter = s.spawn(|| event.wait());
     ///     while !waiter.is_finished() {
@@ -202,7 +241,7 @@ impl<S: Scope> Event<S> {
     /// ```
     /// use gristmill::sync::Event;
     ///
-    /// let (asked, answered) = (<Event>::new(), <Event>::new());
+    /// let (asked, answered) = (Event::new(), Event::new());
     /// std::thread::scope(|s| {
     ///     s.spawn(|| {
     ///         asked.wait();
@@ -228,7 +267,7 @@ impl<S: Scope> Event<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::Event;
     ///
-    /// let never = <Event>::new();
+    /// let never = Event::new();
     /// assert!(!never.wait_timeout(Duration::from_millis(1)));
     /// ```
     #[inline]
@@ -245,7 +284,7 @@ impl<S: Scope> Event<S> {
     /// use std::time::Instant;
     /// use gristmill::sync::Event;
     ///
-    /// let event = <Event>::new();
+    /// let event = Event::new();
     /// assert!(!event.wait_deadline(Instant::now()));
     /// event.set();
     /// assert!(event.wait_deadline(Instant::now()));
@@ -285,7 +324,7 @@ impl<S: Scope> Event<S> {
 
 impl<S: Scope> Default for Event<S> {
     fn default() -> Self {
-        Event::new()
+        Event::in_scope()
     }
 }
 

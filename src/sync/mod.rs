@@ -11,20 +11,24 @@
 //! A timeout of zero is a poll, and one too long for the clock is for ever.
 
 mod barrier;
-#[cfg(all(test, not(loom)))]
-mod both;
 mod bounded_semaphore;
+mod condition;
+mod condvar;
 pub(crate) mod doze;
 mod event;
 pub(crate) mod help;
 pub(crate) mod identity;
+mod lazy;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
 pub(crate) mod modelled;
 #[cfg(all(test, loom))]
 mod models;
+mod monitor;
 pub(crate) mod mutex;
 pub(crate) mod nested;
+mod once;
+mod once_cell;
 pub(crate) mod parker;
 pub(crate) mod raw;
 pub(crate) mod recover;
@@ -41,9 +45,15 @@ pub(crate) mod word;
 
 pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
 pub use bounded_semaphore::BoundedSemaphore;
+pub use condition::{Condition, ConditionLock, Depth, NotHeld};
+pub use condvar::Condvar;
 pub use event::Event;
+pub use lazy::Lazy;
 pub use lock::{Lock, LockGuard, NotLocked};
+pub use monitor::Monitor;
 pub use mutex::{Mutex, MutexGuard};
+pub use once::Once;
+pub use once_cell::OnceCell;
 pub use recover::LockError;
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rlock::{NotOwner, RLock, RLockGuard};

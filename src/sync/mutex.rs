@@ -174,9 +174,14 @@ impl<T: ?Sized, S: Scope> Mutex<T, S> {
         !self.raw.state().is_open()
     }
 
+    /// For conditions, which unlock, and lock again.
+    pub(crate) fn raw(&self) -> &RawLock<S::Guarded> {
+        &self.raw
+    }
+
     /// The caller holds the lock.
     #[inline(always)]
-    fn guard(&self) -> MutexGuard<'_, T, S> {
+    pub(crate) fn guard(&self) -> MutexGuard<'_, T, S> {
         MutexGuard { mutex: self, stays: PhantomData }
     }
 

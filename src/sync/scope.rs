@@ -111,15 +111,3 @@ pub(crate) fn wake<S: Scope>(word: &AtomicU32, n: u32) -> usize {
 pub(crate) fn wake_all<S: Scope>(word: &AtomicU32) -> usize {
     futex::wake(word, futex::ALL, S::SHARED)
 }
-
-/// If `*word == expected`, wakes up to `wakes` of those who sleep on it and moves up to `moves` of the others to
-/// `target`. The number of both; `None` if the word had changed.
-pub(crate) fn requeue<S: Scope>(
-    word: &AtomicU32,
-    expected: u32,
-    wakes: u32,
-    target: &AtomicU32,
-    moves: u32,
-) -> Option<usize> {
-    futex::cmp_requeue(word, expected, wakes, target, moves, S::SHARED)
-}

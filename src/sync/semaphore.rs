@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::prim::atomic::{AtomicU32, Ordering};
 use crate::prim::const_fn;
 use crate::sync::doze::{Woke, doze};
-use crate::sync::scope::{Private, Scope, wake};
+use crate::sync::scope::{Private, Scope, Shared, wake};
 use crate::sync::spin;
 use crate::sys::futex;
 
@@ -55,9 +55,11 @@ impl Word {
     }
 
     /// With `n` permits more, if that is `limit` at most.
+    #[inline(always)]
     fn plus(self, n: u32, limit: u32) -> Option<Word> {
-        let permits = self.permits().checked_add(n).filter(|&permits| permits <= limit)?;
-        Some(Word(permits | self.0 & SLEEPERS))
+        let room = n <= limit && self.permits() <= limit - n;
+        // No carry into the bit: a limit is less than that.
+        room.then(|| Word(self.0 + n))
     }
 }
 
@@ -102,6 +104,50 @@ pub struct Semaphore<S: Scope = Private> {
     scope: PhantomData<S>,
 }
 
+impl Semaphore {
+    const_fn! {
+        /// A semaphore with so many permits, 0 to [`MAX_PERMITS`](Self::MAX_PERMITS), for the threads of this process.
+        ///
+        /// # Panics
+        ///
+        /// If there are more.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::Semaphore;
+        ///
+        /// static NONE: Semaphore = Semaphore::new(0);
+        /// assert!(!NONE.try_acquire());
+        /// ```
+        pub fn new(permits: u32) -> Self {
+            Self::in_scope(permits)
+        }
+    }
+}
+
+impl Semaphore<Shared> {
+    const_fn! {
+        /// A semaphore with so many permits for all processes that map the memory which it is put into.
+        ///
+        /// # Panics
+        ///
+        /// As [`new`](Semaphore::new).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use gristmill::sync::Semaphore;
+        ///
+        /// let one = Semaphore::shared(1); // as a field of what a segment holds
+        /// assert!(one.try_acquire());
+        /// ```
+        pub fn shared(permits: u32) -> Self {
+            Self::in_scope(permits)
+        }
+    }
+}
+
 impl<S: Scope> Semaphore<S> {
     /// How many permits there may be at the same time: 2<sup>31</sup> - 1, as for `sem_t`.
     ///
@@ -115,21 +161,24 @@ impl<S: Scope> Semaphore<S> {
     pub const MAX_PERMITS: u32 = SLEEPERS - 1;
 
     const_fn! {
-        /// A semaphore with so many permits, 0 to [`MAX_PERMITS`](Self::MAX_PERMITS).
+        /// A semaphore with so many permits, for code that is generic over the scope. Others use
+        /// [`new`](Semaphore::new) or [`shared`](Semaphore::shared).
         ///
         /// # Panics
         ///
-        /// If there are more.
+        /// As [`new`](Semaphore::new).
         ///
         /// # Examples
         ///
         /// ```
-        /// use gristmill::sync::{Semaphore, Shared};
+        /// use gristmill::sync::{Scope, Semaphore};
         ///
-        /// static NONE: Semaphore<Shared> = Semaphore::new(0);
-        /// assert!(!NONE.try_acquire());
+        /// fn two<S: Scope>() -> Semaphore<S> {
+        ///     Semaphore::in_scope(2)
+        /// }
+        /// # two::<gristmill::sync::Private>();
         /// ```
-        pub fn new(permits: u32) -> Self {
+        pub fn in_scope(permits: u32) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most 2^31 - 1 permits");
             Semaphore { word: AtomicU32::new(permits), scope: PhantomData }
         }
@@ -142,7 +191,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// let done = Semaphore::<gristmill::sync::Private>::new(0);
+    /// let done = Semaphore::new(0);
     /// std::thread::scope(|s| {
     ///     for _ in 0..3 {
     ///         s.spawn(|| done.release());
@@ -167,7 +216,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// let one = <Semaphore>::new(1);
+    /// let one = Semaphore::new(1);
     /// assert!(one.try_acquire());
     /// assert!(!one.try_acquire());
     /// ```
@@ -193,7 +242,7 @@ impl<S: Scope> Semaphore<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::Semaphore;
     ///
-    /// let none = <Semaphore>::new(0);
+    /// let none = Semaphore::new(0);
     /// assert!(!none.acquire_timeout(Duration::from_millis(1)));
     /// none.release();
     /// assert!(none.acquire_timeout(Duration::MAX));
@@ -211,7 +260,7 @@ impl<S: Scope> Semaphore<S> {
     /// use std::time::Instant;
     /// use gristmill::sync::Semaphore;
     ///
-    /// let one = <Semaphore>::new(1);
+    /// let one = Semaphore::new(1);
     /// assert!(one.acquire_deadline(Instant::now()));
     /// assert!(!one.acquire_deadline(Instant::now()));
     /// ```
@@ -262,7 +311,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// let semaphore = <Semaphore>::new(0);
+    /// let semaphore = Semaphore::new(0);
     /// semaphore.release();
     /// assert_eq!(semaphore.available(), 1);
     /// ```
@@ -286,7 +335,7 @@ impl<S: Scope> Semaphore<S> {
     /// use std::num::NonZeroU32;
     /// use gristmill::sync::Semaphore;
     ///
-    /// let semaphore = <Semaphore>::new(1);
+    /// let semaphore = Semaphore::new(1);
     /// semaphore.release_n(NonZeroU32::new(3).unwrap());
     /// assert_eq!(semaphore.available(), 4);
     /// ```
@@ -347,7 +396,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// let one = <Semaphore>::new(1);
+    /// let one = Semaphore::new(1);
     /// {
     ///     let _inside = one.permit();
     ///     assert_eq!(one.available(), 0);
@@ -368,7 +417,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// let one = <Semaphore>::new(1);
+    /// let one = Semaphore::new(1);
     /// let _inside = one.try_permit().unwrap();
     /// assert!(one.try_permit().is_none());
     /// ```
@@ -385,7 +434,7 @@ impl<S: Scope> Semaphore<S> {
     /// use std::time::Duration;
     /// use gristmill::sync::Semaphore;
     ///
-    /// let one = <Semaphore>::new(1);
+    /// let one = Semaphore::new(1);
     /// let _inside = one.permit_timeout(Duration::ZERO).unwrap();
     /// assert!(one.permit_timeout(Duration::from_millis(1)).is_none());
     /// ```
@@ -401,7 +450,7 @@ impl<S: Scope> Semaphore<S> {
     /// ```
     /// use gristmill::sync::Semaphore;
     ///
-    /// assert_eq!(<Semaphore>::new(3).available(), 3);
+    /// assert_eq!(Semaphore::new(3).available(), 3);
     /// ```
     #[doc(alias = "get_value")]
     #[doc(alias = "locked")]
@@ -419,7 +468,7 @@ fn too_many(over: OverRelease) -> ! {
 /// One permit.
 impl<S: Scope> Default for Semaphore<S> {
     fn default() -> Self {
-        Semaphore::new(1)
+        Semaphore::in_scope(1)
     }
 }
 
@@ -437,7 +486,7 @@ impl<S: Scope> fmt::Debug for Semaphore<S> {
 /// ```
 /// use gristmill::sync::{Permit, Semaphore};
 ///
-/// let semaphore = <Semaphore>::new(1);
+/// let semaphore = Semaphore::new(1);
 /// let permit: Permit<'_> = semaphore.permit();
 /// std::mem::forget(permit); // stays taken
 /// assert_eq!(semaphore.available(), 0);
@@ -470,7 +519,7 @@ impl<S: Scope> Drop for Permit<'_, S> {
 /// ```
 /// use gristmill::sync::BoundedSemaphore;
 ///
-/// let error = <BoundedSemaphore>::new(3).release().unwrap_err();
+/// let error = BoundedSemaphore::new(3).release().unwrap_err();
 /// assert_eq!(error.to_string(), "released 1 permit(s) too many: 3 of 3 are there already");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,24 +20,26 @@ const YIELDS: u32 = 8;
 ///     if !spin.turn() { sleep() }
 /// }
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spin {
     rounds: u32,
+    /// How many rounds of those are pauses.
+    pauses: u32,
 }
 
 impl Spin {
     pub(crate) const fn new() -> Self {
-        Spin { rounds: 0 }
+        Spin { rounds: 0, pauses: PAUSES }
     }
 
     /// Waits a little and says true; says false at once when it is time to sleep.
     #[inline]
     pub(crate) fn turn(&mut self) -> bool {
         // A model has the scheduler try all orders: polling would only make more of the same.
-        if cfg!(loom) || self.rounds >= PAUSES + YIELDS {
+        if cfg!(loom) || self.rounds >= self.pauses + YIELDS {
             return false;
         }
-        if self.rounds < PAUSES {
+        if self.rounds < self.pauses {
             for _ in 0..1 << self.rounds {
                 spin_loop();
             }
@@ -54,10 +56,17 @@ impl Spin {
     }
 }
 
+/// How many rounds of pausing less, where news is waited for.
+const SOONER: u32 = 2;
+
 /// Polls until `ready` says true, for a bounded time; the last answer.
+///
+/// For news from a thread that may well be waiting for this processor, as the two of them take turns. (Who holds a
+/// lock mostly runs.) So it pauses only for as long as a yield takes before it yields: that costs next to nothing when
+/// the other runs elsewhere, and a third of the round trip less when it does not.
 #[inline]
 pub(crate) fn until(mut ready: impl FnMut() -> bool) -> bool {
-    let mut spin = Spin::new();
+    let mut spin = Spin { rounds: 0, pauses: PAUSES - SOONER };
     loop {
         if ready() {
             return true;

@@ -21,7 +21,7 @@ macro_rules! in_both_scopes {
         }
     };
 }
-use in_both_scopes;
+pub(crate) use in_both_scopes;
 
 /// A timeout that is to expire.
 const SOON: Duration = Duration::from_millis(2);

@@ -70,18 +70,15 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
 
     /// Calls up to `n` sleepers.
     fn wake(&self, n: u32, bed: Bed);
+
+    /// Moves all who sleep on `from` to this word's common bed, if `*from == seen`; says how many, or `None` if it is
+    /// not. For conditions, whose sleepers have this lock to come back to.
+    fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize>;
 }
 
 /// Four bytes that say that a lock is locked, not by whom.
 #[repr(transparent)]
 pub(crate) struct Plain<const SHARED: bool>(AtomicU32);
-
-impl<const SHARED: bool> Plain<SHARED> {
-    /// For conditions, which move their sleepers here.
-    pub(crate) fn futex(&self) -> &AtomicU32 {
-        &self.0
-    }
-}
 
 impl<const SHARED: bool> Word for Plain<SHARED> {
     const MORTAL: bool = false;
@@ -135,6 +132,10 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
 
     fn wake(&self, n: u32, bed: Bed) {
         futex::wake_as(&self.0, n, SHARED, bed.bits());
+    }
+
+    fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {
+        futex::cmp_requeue(from, seen, 0, &self.0, futex::ALL, SHARED)
     }
 }
 
@@ -196,5 +197,9 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
 
     fn wake(&self, n: u32, bed: Bed) {
         futex::wake_low(&self.0, n, SHARED, bed.bits());
+    }
+
+    fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {
+        futex::cmp_requeue_low(from, seen, &self.0, SHARED)
     }
 }

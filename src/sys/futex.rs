@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::prim::atomic::AtomicU32;
 
-pub(crate) use imp::{cmp_requeue, wait_as, wait_low, wake_as, wake_low};
+pub(crate) use imp::{cmp_requeue, cmp_requeue_low, wait_as, wait_low, wake_as, wake_low};
 
 /// The moment `timeout` from now; `None`, which is for ever, if there is no such moment.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
@@ -132,6 +132,16 @@ mod imp {
         let (wakes, moves) = (wakes.min(super::ALL), moves.min(super::ALL));
         futex::cmp_requeue(word, flags(shared), wakes, moves, target, expected).ok()
     }
+
+    /// As [`cmp_requeue`], waking nobody and moving all to where those of [`wait_low`] sleep.
+    pub(crate) fn cmp_requeue_low(
+        word: &AtomicU32,
+        expected: u32,
+        target: &AtomicU64,
+        shared: bool,
+    ) -> Option<usize> {
+        cmp_requeue(word, expected, 0, low(target), super::ALL, shared)
+    }
 }
 
 #[cfg(loom)]
@@ -239,6 +249,17 @@ mod imp {
         Sleepers::lock().wake(std::ptr::from_ref(word) as usize, n, bits.get())
     }
 
+    fn requeue(word: &AtomicU32, expected: u32, wakes: u32, target: usize, moves: u32) -> Option<usize> {
+        let mut sleepers = Sleepers::lock();
+        if word.load(Ordering::Relaxed) != expected {
+            return None;
+        }
+        let word = std::ptr::from_ref(word) as usize;
+        let woken = sleepers.wake(word, wakes, u32::MAX);
+        let stay = sleepers.0.iter_mut().filter(|sleeper| sleeper.word == word).take(moves as usize);
+        Some(woken + stay.map(|sleeper| sleeper.word = target).count())
+    }
+
     pub(crate) fn cmp_requeue(
         word: &AtomicU32,
         expected: u32,
@@ -247,14 +268,16 @@ mod imp {
         moves: u32,
         _shared: bool,
     ) -> Option<usize> {
-        let mut sleepers = Sleepers::lock();
-        if word.load(Ordering::Relaxed) != expected {
-            return None;
-        }
-        let (word, target) = (std::ptr::from_ref(word) as usize, std::ptr::from_ref(target) as usize);
-        let woken = sleepers.wake(word, wakes, u32::MAX);
-        let stay = sleepers.0.iter_mut().filter(|sleeper| sleeper.word == word).take(moves as usize);
-        Some(woken + stay.map(|sleeper| sleeper.word = target).count())
+        requeue(word, expected, wakes, std::ptr::from_ref(target) as usize, moves)
+    }
+
+    pub(crate) fn cmp_requeue_low(
+        word: &AtomicU32,
+        expected: u32,
+        target: &AtomicU64,
+        _shared: bool,
+    ) -> Option<usize> {
+        requeue(word, expected, 0, std::ptr::from_ref(target) as usize, super::ALL)
     }
 }
 

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 
-use crate::sync::modelled::check;
+use crate::sync::models::check;
 use crate::sync::{Barrier, BrokenBarrier};
 
 fn barrier(parties: u32) -> Arc<Barrier> {

@@ -7,7 +7,7 @@
 /// ```
 /// use gristmill::sync::{Barrier, BarrierPlace};
 ///
-/// let place: BarrierPlace = <Barrier>::new(1).wait()?;
+/// let place: BarrierPlace = Barrier::new(1).wait()?;
 /// assert_eq!((place.index(), place.is_leader()), (0, true));
 /// # Ok::<(), gristmill::sync::BrokenBarrier>(())
 /// ```
@@ -28,7 +28,7 @@ impl BarrierPlace {
     ///
     /// ```
     /// # use gristmill::sync::Barrier;
-    /// assert_eq!(<Barrier>::new(1).wait()?.index(), 0);
+    /// assert_eq!(Barrier::new(1).wait()?.index(), 0);
     /// # Ok::<(), gristmill::sync::BrokenBarrier>(())
     /// ```
     pub fn index(self) -> u32 {
@@ -41,7 +41,7 @@ impl BarrierPlace {
     ///
     /// ```
     /// # use gristmill::sync::Barrier;
-    /// assert!(<Barrier>::new(1).wait()?.is_leader());
+    /// assert!(Barrier::new(1).wait()?.is_leader());
     /// # Ok::<(), gristmill::sync::BrokenBarrier>(())
     /// ```
     pub fn is_leader(self) -> bool {
@@ -56,7 +56,7 @@ impl BarrierPlace {
 /// ```
 /// use gristmill::sync::{Barrier, BrokenBarrier};
 ///
-/// let barrier = <Barrier>::new(2);
+/// let barrier = Barrier::new(2);
 /// barrier.abort();
 /// assert_eq!(barrier.wait(), Err(BrokenBarrier));
 /// ```

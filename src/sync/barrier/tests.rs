@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::sync::both::in_both_scopes;
-use crate::sync::{Barrier, BarrierPlace, BrokenBarrier, Private, Scope};
+use crate::sync::tests::in_both_scopes;
+use crate::sync::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier, Private, Scope};
 use crate::unwind::halt;
 
 const SOON: Duration = Duration::from_millis(2);
@@ -29,7 +29,7 @@ fn await_waiters<S: Scope>(barrier: &Barrier<S>, n: u32) {
 
 fn each_round_gives_each_place_once<S: Scope>() {
     const ROUNDS: usize = 300;
-    let barrier = Barrier::<S>::new(4);
+    let barrier = Barrier::<S>::in_scope(4);
     let places = Mutex::new(vec![BTreeSet::new(); ROUNDS]);
     std::thread::scope(|s| {
         for _ in 0..4 {
@@ -47,7 +47,7 @@ fn each_round_gives_each_place_once<S: Scope>() {
 }
 
 fn nobody_passes_before_all_have_come<S: Scope>() {
-    let (barrier, arrived) = (Barrier::<S>::new(3), AtomicU32::new(0));
+    let (barrier, arrived) = (Barrier::<S>::in_scope(3), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..3 {
             s.spawn(|| {
@@ -62,7 +62,7 @@ fn nobody_passes_before_all_have_come<S: Scope>() {
 }
 
 fn a_late_party_breaks_it_for_all<S: Scope>() {
-    let barrier = Barrier::<S>::new(3);
+    let barrier = Barrier::<S>::in_scope(3);
     std::thread::scope(|s| {
         let patient = s.spawn(|| barrier.wait());
         await_waiters(&barrier, 1);
@@ -81,7 +81,7 @@ fn a_late_party_breaks_it_for_all<S: Scope>() {
 }
 
 fn a_default_timeout_counts_unless_another_is_given<S: Scope>() {
-    let barrier = Barrier::<S>::builder(2).timeout(SOON).build();
+    let barrier = BarrierBuilder::<S>::new(2).timeout(SOON).build();
     assert_eq!(barrier.wait(), Err(BrokenBarrier));
     barrier.reset();
     std::thread::scope(|s| {
@@ -91,12 +91,12 @@ fn a_default_timeout_counts_unless_another_is_given<S: Scope>() {
         assert!(barrier.wait().is_ok());
         assert!(waiter.join().unwrap().is_ok());
     });
-    let endless = Barrier::<S>::builder(1).timeout(Duration::MAX).build();
+    let endless = BarrierBuilder::<S>::new(1).timeout(Duration::MAX).build();
     assert!(endless.wait().is_ok());
 }
 
 fn an_abort_ends_all_waits_until_a_reset<S: Scope>() {
-    let barrier = Barrier::<S>::new(3);
+    let barrier = Barrier::<S>::in_scope(3);
     std::thread::scope(|s| {
         let waiters = [(); 2].map(|()| s.spawn(|| barrier.wait()));
         await_waiters(&barrier, 2);
@@ -118,7 +118,7 @@ fn an_abort_ends_all_waits_until_a_reset<S: Scope>() {
 }
 
 fn a_reset_ends_waits_and_begins_anew<S: Scope>() {
-    let barrier = Barrier::<S>::new(2);
+    let barrier = Barrier::<S>::in_scope(2);
     barrier.reset();
     for _ in 0..100 {
         std::thread::scope(|s| {
@@ -135,7 +135,7 @@ fn a_reset_ends_waits_and_begins_anew<S: Scope>() {
 }
 
 fn resets_and_rounds_at_the_same_time_lose_nobody<S: Scope>() {
-    let (barrier, left) = (Barrier::<S>::new(2), AtomicU32::new(2));
+    let (barrier, left) = (Barrier::<S>::in_scope(2), AtomicU32::new(2));
     std::thread::scope(|s| {
         for _ in 0..2 {
             s.spawn(|| {
@@ -155,7 +155,7 @@ fn resets_and_rounds_at_the_same_time_lose_nobody<S: Scope>() {
 }
 
 fn more_threads_than_parties_pass_in_groups<S: Scope>() {
-    let barrier = Barrier::<S>::new(2);
+    let barrier = Barrier::<S>::in_scope(2);
     let leaders = AtomicU32::new(0);
     std::thread::scope(|s| {
         for _ in 0..6 {
@@ -236,7 +236,7 @@ fn an_action_that_aborts_or_resets_breaks_its_round() {
         let barrier = Arc::new({
             let slot = Arc::clone(&slot);
             let end = if reset { Barrier::reset } else { Barrier::abort };
-            Barrier::<Private>::builder(2).action(move || end(slot.get().unwrap())).build()
+            Barrier::builder(2).action(move || end(slot.get().unwrap())).build()
         });
         slot.set(Arc::clone(&barrier)).unwrap();
         std::thread::scope(|s| {
@@ -250,11 +250,8 @@ fn an_action_that_aborts_or_resets_breaks_its_round() {
 
 #[test]
 fn parties_are_at_least_one_and_not_too_many() {
-    assert!(halt(|| Barrier::<Private>::new(0)).is_err());
-    assert!(halt(|| Barrier::<Private>::new(Barrier::<Private>::MAX_PARTIES + 1)).is_err());
-    assert_eq!(Barrier::<Private>::new(Barrier::<Private>::MAX_PARTIES).parties(), (1 << 18) - 1);
-    assert_eq!(
-        format!("{:?}", Barrier::<Private>::new(2)),
-        "Barrier { parties: 2, n_waiting: 0, broken: false, .. }"
-    );
+    assert!(halt(|| Barrier::new(0)).is_err());
+    assert!(halt(|| Barrier::new(Barrier::<Private>::MAX_PARTIES + 1)).is_err());
+    assert_eq!(Barrier::new(Barrier::<Private>::MAX_PARTIES).parties(), (1 << 18) - 1);
+    assert_eq!(format!("{:?}", Barrier::new(2)), "Barrier { parties: 2, n_waiting: 0, broken: false, .. }");
 }

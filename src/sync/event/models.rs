@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 
 use crate::sync::Event;
-use crate::sync::modelled::check;
+use crate::sync::models::check;
 
 #[derive(Default)]
 struct Shop {

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::Word;
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Event, Scope, Semaphore};
 
 const SOON: Duration = Duration::from_millis(2);
@@ -17,7 +17,7 @@ in_both_scopes! {
 }
 
 fn it_is_down_then_up_then_down<S: Scope>() {
-    let event = Event::<S>::new();
+    let event = Event::<S>::in_scope();
     event.clear();
     assert!(!event.is_set());
     event.set();
@@ -31,7 +31,7 @@ fn it_is_down_then_up_then_down<S: Scope>() {
 }
 
 fn a_timeout_ends_a_wait<S: Scope>() {
-    let event = Event::<S>::new();
+    let event = Event::<S>::in_scope();
     for timeout in [Duration::ZERO, SOON] {
         assert!(!event.wait_timeout(timeout));
         assert!(!event.wait_deadline(Instant::now() + timeout));
@@ -44,7 +44,7 @@ fn a_timeout_ends_a_wait<S: Scope>() {
 }
 
 fn all_who_wait_go<S: Scope>() {
-    let event = Event::<S>::new();
+    let event = Event::<S>::in_scope();
     std::thread::scope(|s| {
         let waiters = [(); 6].map(|()| s.spawn(|| event.wait_timeout(Duration::MAX)));
         event.set();
@@ -55,7 +55,7 @@ fn all_who_wait_go<S: Scope>() {
 /// Each round all waiters are about to wait, or wait, when the flag goes up for a moment. Those who came too late for
 /// it wait for the next.
 fn a_moment_up_lets_all_go_who_waited<S: Scope>() {
-    let (event, over) = (Event::<S>::new(), AtomicU32::new(0));
+    let (event, over) = (Event::<S>::in_scope(), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..4 {
             s.spawn(|| {
@@ -72,7 +72,7 @@ fn a_moment_up_lets_all_go_who_waited<S: Scope>() {
 }
 
 fn a_consumer_that_clears_and_looks_misses_no_work<S: Scope>() {
-    let (event, work) = (Event::<S>::new(), AtomicU32::new(0));
+    let (event, work) = (Event::<S>::in_scope(), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..2 {
             s.spawn(|| {
@@ -92,8 +92,8 @@ fn a_consumer_that_clears_and_looks_misses_no_work<S: Scope>() {
 }
 
 fn to_and_fro<S: Scope>() {
-    let (there, back) = (Event::<S>::new(), Event::<S>::new());
-    let stopped = Semaphore::<S>::new(0);
+    let (there, back) = (Event::<S>::in_scope(), Event::<S>::in_scope());
+    let stopped = Semaphore::<S>::in_scope(0);
     std::thread::scope(|s| {
         s.spawn(|| {
             for _ in 0..1_000 {

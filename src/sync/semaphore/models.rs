@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::sync::Semaphore;
-use crate::sync::modelled::check;
+use crate::sync::models::check;
 
 fn semaphore(permits: u32) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits))

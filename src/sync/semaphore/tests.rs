@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use crate::sync::both::in_both_scopes;
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{BoundedSemaphore, OverRelease, Private, Scope, Semaphore};
 use crate::unwind::halt;
 
@@ -24,7 +24,7 @@ fn n(n: u32) -> NonZeroU32 {
 }
 
 fn permits_are_counted<S: Scope>() {
-    let semaphore = Semaphore::<S>::new(2);
+    let semaphore = Semaphore::<S>::in_scope(2);
     assert!(semaphore.try_acquire());
     semaphore.acquire();
     assert_eq!(semaphore.available(), 0);
@@ -37,7 +37,7 @@ fn permits_are_counted<S: Scope>() {
 }
 
 fn a_timeout_ends_a_wait_and_takes_nothing<S: Scope>() {
-    let semaphore = Semaphore::<S>::new(0);
+    let semaphore = Semaphore::<S>::in_scope(0);
     for timeout in [Duration::ZERO, SOON] {
         assert!(!semaphore.acquire_timeout(timeout));
         assert!(!semaphore.acquire_deadline(Instant::now() + timeout));
@@ -53,7 +53,7 @@ fn a_timeout_ends_a_wait_and_takes_nothing<S: Scope>() {
 }
 
 fn no_more_are_inside_than_there_are_permits<S: Scope>() {
-    let (semaphore, inside, most) = (Semaphore::<S>::new(3), AtomicU32::new(0), AtomicU32::new(0));
+    let (semaphore, inside, most) = (Semaphore::<S>::in_scope(3), AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..8 {
             s.spawn(|| {
@@ -71,7 +71,7 @@ fn no_more_are_inside_than_there_are_permits<S: Scope>() {
 }
 
 fn a_release_of_many_lets_as_many_go<S: Scope>() {
-    let (go, done) = (Semaphore::<S>::new(0), Semaphore::<S>::new(0));
+    let (go, done) = (Semaphore::<S>::in_scope(0), Semaphore::<S>::in_scope(0));
     std::thread::scope(|s| {
         for _ in 0..6 {
             s.spawn(|| {
@@ -89,7 +89,7 @@ fn a_release_of_many_lets_as_many_go<S: Scope>() {
 }
 
 fn permits_and_waiters_who_give_up_stay_in_balance<S: Scope>() {
-    let (semaphore, taken) = (Semaphore::<S>::new(0), AtomicU32::new(0));
+    let (semaphore, taken) = (Semaphore::<S>::in_scope(0), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..4 {
             s.spawn(|| {
@@ -112,8 +112,8 @@ fn permits_and_waiters_who_give_up_stay_in_balance<S: Scope>() {
 }
 
 fn a_permit_goes_back_when_its_holder_panics<S: Scope>() {
-    let semaphore = Semaphore::<S>::new(1);
-    let bounded = BoundedSemaphore::<S>::new(1);
+    let semaphore = Semaphore::<S>::in_scope(1);
+    let bounded = BoundedSemaphore::<S>::in_scope(1);
     let panicked = halt(|| {
         let _permits = (semaphore.permit(), bounded.permit());
         assert!(semaphore.try_permit().is_none() && bounded.try_permit().is_none());
@@ -124,7 +124,7 @@ fn a_permit_goes_back_when_its_holder_panics<S: Scope>() {
 }
 
 fn one_release_too_many_changes_nothing<S: Scope>() {
-    let bounded = BoundedSemaphore::<S>::new(3);
+    let bounded = BoundedSemaphore::<S>::in_scope(3);
     bounded.acquire();
     let error = bounded.release_n(n(3)).unwrap_err();
     assert_eq!(error, OverRelease { released: 3, available: 2, limit: 3 });
@@ -134,7 +134,7 @@ fn one_release_too_many_changes_nothing<S: Scope>() {
     assert!(bounded.release().is_err() && bounded.release_n(n(u32::MAX)).is_err());
     assert_eq!((bounded.available(), bounded.bound()), (3, 3));
 
-    let full = Semaphore::<S>::new(Semaphore::<S>::MAX_PERMITS);
+    let full = Semaphore::<S>::in_scope(Semaphore::<S>::MAX_PERMITS);
     assert!(halt(|| full.release()).is_err());
     assert!(halt(|| full.release_n(n(u32::MAX))).is_err());
     assert_eq!(full.available(), Semaphore::<S>::MAX_PERMITS);
@@ -146,7 +146,7 @@ fn one_release_too_many_changes_nothing<S: Scope>() {
 }
 
 fn a_bounded_one_waits_and_times_out<S: Scope>() {
-    let bounded = BoundedSemaphore::<S>::new(1);
+    let bounded = BoundedSemaphore::<S>::in_scope(1);
     bounded.acquire();
     assert!(!bounded.try_acquire() && !bounded.acquire_timeout(SOON));
     assert!(!bounded.acquire_deadline(Instant::now()) && bounded.permit_timeout(SOON).is_none());
