@@ -14,7 +14,6 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::unwind::Payload;
@@ -183,12 +182,12 @@ pub(crate) fn aloud(hook: impl FnOnce()) -> Result<(), Payload> {
 
 /// Puts our panic hook before the process's, once. Not on a thread that panics, which may not.
 pub(crate) fn install() {
-    static INSTALLED: Mutex<bool> = Mutex::new(false);
-    let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if *installed || std::thread::panicking() {
+    // No lock: a child that is forked in the middle of this must not wait for its end. Whoever does not wait for it
+    // either has the panic hook tell of what happens until then.
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if std::thread::panicking() || INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
-    *installed = true;
     let process = take_hook();
     set_hook(Box::new(move |info| {
         if HUSHED_BY.get().is_some_and(|is_set| is_set.load(Ordering::Relaxed)) {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::thread::end::is_exit;
@@ -14,8 +14,13 @@ use crate::unwind::{Payload, drop_quietly};
 /// What the thread leaves, and the handle takes.
 type Packet<T> = Arc<Mutex<Option<Result<T, Payload>>>>;
 
+/// After the end of the thread, when nobody else has the lock; unless that thread is not in this process.
 fn open<T>(packet: &Packet<T>) -> Option<Result<T, Payload>> {
-    packet.lock().unwrap_or_else(PoisonError::into_inner).take()
+    match packet.try_lock() {
+        Ok(mut packet) => packet.take(),
+        Err(TryLockError::Poisoned(packet)) => packet.into_inner().take(),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// A running thread, and the value that it will give back.
