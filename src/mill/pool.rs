@@ -15,11 +15,9 @@ use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
 use crate::mill::seat;
 use crate::mill::stats::MillStats;
-use crate::mill::worker::{PATIENCE, Worker};
+use crate::mill::worker::{PATIENCE, Worker, wait_elsewhere};
 use crate::prim::atomic::Ordering;
 use crate::prim::{fence_after_update, lock, spin_loop, yield_now};
-use crate::sync::help;
-use crate::sync::parker::Parker;
 use crate::sys::fork;
 use crate::topology::{self, CpuSet, Topology};
 use crate::unwind;
@@ -583,7 +581,7 @@ impl Hall {
             if round < PATIENCE / 2 { spin_loop() } else { yield_now() }
         }
         if !latch.probe() {
-            help::asleep(|| latch.wait(Parker::current()));
+            wait_elsewhere(latch);
         }
         // SAFETY: the latch is set, and this is the only place to read the result.
         match unsafe { job.result() } {

@@ -40,6 +40,8 @@ pub(crate) struct Owner {
     pub(crate) visitor: Cell<bool>,
     /// If it came from another mill: how to hand over its slot there.
     pub(crate) outer: Cell<Option<Help>>,
+    /// And its seat there; null for none.
+    below: Cell<*const Seat>,
     pub(crate) rng: Rng,
 }
 
@@ -94,6 +96,7 @@ impl Seat {
                 loot: Cell::new(Vec::new()),
                 visitor: Cell::new(false),
                 outer: Cell::new(None),
+                below: Cell::new(ptr::null()),
                 rng: Rng::new(index as u64),
             }),
             hall: AtomicPtr::new(ptr::null_mut()),
@@ -194,6 +197,17 @@ impl Seat {
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {
         self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Owner: this seat, and those that its thread sits on in other mills below.
+    pub(crate) fn with_those_below(&self) -> impl Iterator<Item = &Seat> {
+        // SAFETY: null, or the seat that this thread sits on in the frames below, which outlast its stay here (`Sitting`).
+        std::iter::successors(Some(self), |seat| unsafe { seat.owner.below.get().as_ref() })
+    }
+
+    /// Owner: is there mail, here or below?
+    pub(crate) fn has_mail_for_thread(&self) -> bool {
+        self.with_those_below().any(Seat::has_mail)
     }
 
     /// Owner: takes all mail.
@@ -302,6 +316,18 @@ impl Sitting {
     ///
     /// The calling thread owns `seat`, which lives longer than the value returned.
     pub(crate) unsafe fn on(seat: &Seat) -> Self {
+        let below = current().map_or(ptr::null(), ptr::from_ref);
+        seat.owner.below.set(below);
+        // SAFETY: as the caller says.
+        unsafe { Sitting::again(seat) }
+    }
+
+    /// As [`on`](Self::on), for a seat that this thread sits on already, below the present one.
+    ///
+    /// # Safety
+    ///
+    /// As [`on`](Self::on).
+    pub(crate) unsafe fn again(seat: &Seat) -> Self {
         Sitting { before: DEQUE.with(|deque| deque.replace(ptr::from_ref(seat).cast())) }
     }
 }

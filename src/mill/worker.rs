@@ -174,13 +174,23 @@ impl<'a> Worker<'a> {
         before
     }
 
+    /// Reads what mail there is for this thread, here and in the mills below. True if there was any.
     fn read_mail(&self) -> bool {
-        if !self.seat.has_mail() {
+        if !self.seat.has_mail_for_thread() {
             return false;
         }
-        for job in self.seat.take_mail() {
-            // SAFETY: mail is for us alone, and we took it out.
-            unsafe { self.run(job) };
+        for seat in self.seat.with_those_below().filter(|seat| seat.has_mail()) {
+            // SAFETY: this thread's own seat, and that of frames below.
+            let _sitting = unsafe { Sitting::again(seat) };
+            let worker = Worker::on(seat);
+            // If this thread's slots are away, they stay so.
+            let before = help::replace(None);
+            help::replace(before.map(|_| worker.help()));
+            for job in seat.take_mail() {
+                // SAFETY: mail is for us alone, and we took it out.
+                unsafe { worker.run(job) };
+            }
+            help::replace(before);
         }
         true
     }
@@ -559,7 +569,7 @@ impl<'a> Worker<'a> {
         let parker = Parker::current();
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !latch.announce(parker) || self.seat.has_mail() {
+            if !latch.announce(parker) || self.seat.has_mail_for_thread() {
                 return None;
             }
             self.seat.rest(!self.is_deep());
@@ -718,6 +728,14 @@ pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Opt
                 Some(found)
             })
         })
+    }
+}
+
+/// Waits for `latch`, which another mill sets, or the caller's own if it sits nowhere in it: without a slot, but for mail.
+pub(crate) fn wait_elsewhere(latch: &Latch) {
+    match Worker::current() {
+        Some(worker) => worker.wait(latch, |_, _| None),
+        None => latch.wait(Parker::current()),
     }
 }
 
