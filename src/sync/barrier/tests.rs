@@ -156,11 +156,12 @@ fn resets_and_rounds_at_the_same_time_lose_nobody<S: Scope>() {
 
 fn more_threads_than_parties_pass_in_groups<S: Scope>() {
     let barrier = Barrier::<S>::in_scope(2);
-    let leaders = AtomicU32::new(0);
+    // Drawn from one pot, so that nobody is left behind with an even number of waits and no partner.
+    let (waits, leaders) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..6 {
             s.spawn(|| {
-                for _ in 0..200 {
+                while waits.fetch_add(1, Relaxed) < 1_200 {
                     leaders.fetch_add(u32::from(barrier.wait().unwrap().is_leader()), Relaxed);
                 }
             });
