@@ -1,14 +1,15 @@
 //! Where threads sleep until something has changed: an event count.
 //!
-//! A thread that has found nothing puts its name down ([`Bell::wait`]), looks once more, and sleeps. Whoever changes
-//! something looks whether a name is there ([`Bell::is_awaited`], one load), and if so takes the oldest one off and
-//! calls that thread. A name that was taken off is a call that somebody must heed: a thread that was called but did
-//! not need it passes it on.
+//! A thread that has found nothing puts its name down, looks once more, and sleeps ([`Bell::wait`]). Whoever changes
+//! something looks whether there are names ([`Bell::is_awaited`], one load), and if so strikes out the oldest one and
+//! calls that thread. A name that was struck out is a call which somebody must heed: a thread that was called and goes
+//! away passes the call on if there is more to be had.
 //!
 //! # No sleeper is forgotten
 //!
-//! Name, fence, look, on the one side; change, fence, look for names, on the other. The fence after the change is the
-//! caller's duty.
+//! Name, fence, look, on the one side; change, fence, look for names, on the other. So the sleeper sees the change, or
+//! the other sees the name. The fence after the change is the caller's duty (a lock around the change and around the
+//! look does as well).
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,7 +19,8 @@ use crate::prim::{Mutex, const_fn, lock};
 use crate::sync::help::asleep;
 use crate::sync::parker::{Parker, Unparker};
 
-/// An event count; see the module.
+/// See the module.
+#[derive(Debug)]
 pub(super) struct Bell {
     /// How many names there are.
     awaited: AtomicUsize,
@@ -62,8 +64,8 @@ impl Bell {
         }
     }
 
-    /// Sleeps until `look` finds something, or until `deadline`; looks at least once. A call that came and was not
-    /// needed is passed on if there is `more`.
+    /// Sleeps until `look` finds something, or until `deadline`; looks at least once, and once more when the time is up.
+    /// `more` says whether somebody else might find something too.
     #[cold]
     pub(super) fn wait<R>(
         &self,
@@ -72,20 +74,12 @@ impl Bell {
         more: impl Fn() -> bool,
     ) -> Option<R> {
         let name = Name { bell: self, parker: Parker::current(), more };
-        let mut first = true;
+        let mut is_first = true;
         loop {
-            let called = self.with(|names| {
-                let called = !names.iter().any(|other| std::ptr::eq(*other, name.parker));
-                match (called, first) {
-                    (false, _) => {}
-                    (true, true) => names.push_back(name.parker),
-                    // It has been here before those that came meanwhile.
-                    (true, false) => names.push_front(name.parker),
-                }
-                called
-            });
-            first = false;
-            if called {
+            if !name.is_down() {
+                // A thread that was called in vain has waited longer than those who came meanwhile.
+                name.put_down(is_first);
+                is_first = false;
                 // ORDERING(bell): pairs with the fence before `is_awaited`.
                 fence(Ordering::SeqCst);
             }
@@ -93,35 +87,108 @@ impl Bell {
             if found.is_some() {
                 return found;
             }
-            let Some(deadline) = deadline else {
-                asleep(|| name.parker.park());
-                continue;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
+            match deadline {
+                None => asleep(|| name.parker.park()),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    asleep(|| name.parker.park_timeout(left));
+                }
             }
-            asleep(|| name.parker.park_timeout(left));
         }
     }
 }
 
-/// A name that is on the list, or was called.
+/// A thread that waits. Its name is down, or it has been called.
 struct Name<'a, M: Fn() -> bool> {
     bell: &'a Bell,
     parker: Unparker,
     more: M,
 }
 
+impl<M: Fn() -> bool> Name<'_, M> {
+    fn place(&self, names: &VecDeque<Unparker>) -> Option<usize> {
+        names.iter().position(|other| std::ptr::eq(*other, self.parker))
+    }
+
+    fn is_down(&self) -> bool {
+        self.bell.with(|names| self.place(names)).is_some()
+    }
+
+    fn put_down(&self, last: bool) {
+        self.bell
+            .with(|names| if last { names.push_back(self.parker) } else { names.push_front(self.parker) });
+    }
+}
+
 impl<M: Fn() -> bool> Drop for Name<'_, M> {
-    /// Takes the name off. Also when what the thread looked at panicked.
+    /// Also when the look panics.
     fn drop(&mut self) {
-        let called = self.bell.with(|names| {
-            let place = names.iter().position(|other| std::ptr::eq(*other, self.parker));
-            place.map(|place| names.remove(place)).is_none()
-        });
-        if called && (self.more)() {
+        let place = self.bell.with(|names| self.place(names).map(|place| names.remove(place)));
+        if place.is_none() && (self.more)() {
             self.bell.ring();
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_looks_before_it_sleeps_and_strikes_its_name_out() {
+        let bell = Bell::new();
+        assert_eq!(bell.wait(None, || bell.is_awaited().then_some(7), || false), Some(7));
+        assert!(!bell.is_awaited());
+        let looks = Cell::new(0);
+        let soon = Instant::now() + Duration::from_millis(5);
+        let none = bell.wait(
+            Some(soon),
+            || -> Option<()> { None.inspect(|()| looks.set(looks.get() + 1)) },
+            || false,
+        );
+        assert!(none.is_none() && Instant::now() >= soon && !bell.is_awaited());
+    }
+
+    #[test]
+    fn a_call_that_was_not_needed_is_passed_on() {
+        let (bell, done, looks) = (Bell::new(), AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                let look = || {
+                    let found = done.load(Ordering::SeqCst).then_some(());
+                    looks.fetch_add(1, Ordering::SeqCst);
+                    found
+                };
+                bell.wait(None, look, || false);
+            });
+            while looks.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            // This thread comes second. Both are called; the other finds nothing, and is down again.
+            let look = || {
+                bell.ring();
+                bell.ring();
+                while looks.load(Ordering::SeqCst) < 2 {
+                    std::thread::yield_now();
+                }
+                done.store(true, Ordering::SeqCst);
+                Some(())
+            };
+            bell.wait(None, look, || true);
+        });
+    }
+
+    #[test]
+    fn a_look_that_panics_leaves_no_name() {
+        let bell = Bell::new();
+        let result = crate::unwind::halt(|| bell.wait(None, || -> Option<()> { panic!("look") }, || false));
+        assert!(result.is_err() && !bell.is_awaited());
     }
 }
