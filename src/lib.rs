@@ -140,7 +140,9 @@ mod rng;
 mod sys;
 mod unwind;
 
+pub mod contextvars;
 pub mod locality;
+pub mod sched;
 pub mod sync;
 pub mod thread;
 pub mod threading;

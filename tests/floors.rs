@@ -40,12 +40,12 @@ const FLOORS: &[(&str, u32)] = &[
     ("shm", 3),
     ("topology", 3),
     ("sys", 2),
+    ("contextvars", 2),
     ("sync::help", 2),
     ("sync::spin", 2),
     ("prim", 1),
     ("unwind", 1),
     ("rng", 1),
-    ("contextvars", 1),
 ];
 
 /// What `lib.rs` is called in the table.
