@@ -53,6 +53,8 @@ mod token;
 mod value;
 mod var;
 
+pub(crate) use context::{Captured, capture};
+
 pub use bindings::EnterError;
 pub use context::{Context, Iter, copy_context, inherit};
 pub use instrument::{Instrumented, WithContext, instrument};

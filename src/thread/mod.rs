@@ -2,7 +2,7 @@
 //!
 //! This is the layer below [`threading`](crate::threading), whose threads have names, heirs of settings, and are
 //! listed; use that one unless you want none of it. Python calls this level `_thread`; its simple lock
-//! (`allocate_lock`, `LockType`) is [`sync::Lock`](crate::sync).
+//! (`allocate_lock`, `LockType`) is [`sync::Lock`](crate::sync::Lock).
 //!
 //! ```
 //! use gristmill::thread;

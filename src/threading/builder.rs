@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::thread::{StackSizeError, StartError, ThreadHandle, stack};
-use crate::threading::body::{Body, Run};
+use crate::threading::body::{Body, ContextPolicy, Run};
 use crate::threading::object::{Kind, Thread};
 use crate::threading::spawned::{self, JoinHandle};
 use crate::threading::{current, naming};
@@ -59,6 +59,7 @@ pub struct ThreadBuilder {
     stack_size: usize,
     cpus: Option<Vec<usize>>,
     nice: Option<i32>,
+    context: ContextPolicy,
 }
 
 impl Thread {
@@ -105,6 +106,16 @@ impl ThreadBuilder {
     pub fn stack_size(mut self, bytes: usize) -> Result<Self, StackSizeError> {
         self.stack_size = stack::check(bytes)?;
         Ok(self)
+    }
+
+    /// The [context](crate::contextvars) that it runs in. What is copied is copied when it is started.
+    ///
+    /// # Examples
+    ///
+    /// See [`ContextPolicy`].
+    pub fn context(mut self, context: ContextPolicy) -> Self {
+        self.context = context;
+        self
     }
 
     /// The CPUs it may run on, by the numbers that the system gives them; those of the thread that starts it by
@@ -183,7 +194,8 @@ impl ThreadBuilder {
 
     fn build_body(self, name: String, run: Run) -> Thread {
         let daemon = self.daemon.unwrap_or_else(current::is_daemon);
-        let body = Body { run, stack_size: self.stack_size, cpus: self.cpus, nice: self.nice };
+        let ThreadBuilder { stack_size, cpus, nice, context: policy, .. } = self;
+        let body = Body { run, stack_size, cpus, nice, policy, captured: None };
         Thread::with(ThreadHandle::new(), Kind::Own, name, daemon, Some(body))
     }
 }
@@ -217,6 +229,7 @@ impl fmt::Debug for ThreadBuilder {
             .field("stack_size", &self.stack_size)
             .field("cpus", &self.cpus)
             .field("nice", &self.nice)
+            .field("context", &self.context)
             .finish()
     }
 }

@@ -1,5 +1,6 @@
 //! The errors of this module under one name.
 
+use crate::sync::{NotHeld, NotLocked, NotOwner};
 use crate::thread::{JoinError, ShuttingDown, StackSizeError, StartError};
 
 /// Anything that can go wrong with a thread, for callers who do not tell apart what.
@@ -33,4 +34,13 @@ pub enum ThreadError {
     /// The process is about to end.
     #[error(transparent)]
     ShuttingDown(#[from] ShuttingDown),
+    /// A lock was released that nobody holds.
+    #[error(transparent)]
+    NotLocked(#[from] NotLocked),
+    /// A lock was released that somebody else holds, or nobody.
+    #[error(transparent)]
+    NotOwner(#[from] NotOwner),
+    /// A condition was used without its lock.
+    #[error(transparent)]
+    NotHeld(#[from] NotHeld),
 }

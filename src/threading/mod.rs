@@ -2,7 +2,8 @@
 //!
 //! This is the module of Python's chapter that most programs begin with. [`Thread`] is a thread, [`spawn`] starts one
 //! that gives a value back, [`Local`] is a value of which each thread has its own, [`Timer`] a function that runs later,
-//! [`Runtime`] what waits for threads before the process ends. Locks and the like are in [`sync`](crate::sync).
+//! [`Runtime`] what waits for threads before the process ends. [`Lock`], [`Condition`] and the like are those of
+//! [`sync`](crate::sync), which has more of them.
 //!
 //! ```
 //! use gristmill::threading::{Thread, ThreadError, enumerate};
@@ -62,6 +63,7 @@ mod trace;
 #[cfg(all(test, loom))]
 mod models;
 
+pub use body::ContextPolicy;
 pub use builder::{Runnable, ThreadBuilder, spawn};
 pub use current::current_thread;
 pub use error::ThreadError;
@@ -77,6 +79,10 @@ pub use trace::{
     set_profile_all_threads, set_trace, set_trace_all_threads, trace_hook,
 };
 
+pub use crate::sync::{
+    Barrier, BoundedSemaphore, BrokenBarrier, Condition, Event, Lock, NotHeld, NotLocked, NotOwner,
+    OverRelease, RLock, Semaphore,
+};
 pub use crate::thread::{
     Ident, JoinError, ShuttingDown, StackSizeError, StartError, TIMEOUT_MAX, get_ident, get_native_id,
     set_stack_size, stack_size,

@@ -54,15 +54,37 @@ impl Thread {
             number = Some(ident);
             registry::add(ident, self);
         };
+        let captured_here = self.capture_context();
         let launched = launch(self.handle(), shape, list, move || own.live(told.as_deref()));
         match launched {
             Ok(_) => setup.map_or(Ok(()), |setup| setup.wait()),
             Err(error) => {
                 // Nobody else can have started it in the meantime, so what is listed is ours.
                 number.into_iter().for_each(registry::remove);
+                if captured_here {
+                    self.forget_context();
+                }
                 Err(error)
             }
         }
+    }
+
+    /// Takes along what its context is to be a copy of, unless that was done before; was it done now?
+    pub(crate) fn capture_context(&self) -> bool {
+        let policy = self.with_body(|body| body.captured.is_none().then(|| body.policy.clone())).flatten();
+        let Some(policy) = policy else { return false };
+        let mut captured = policy.capture();
+        self.with_body(|body| {
+            if body.captured.is_none() {
+                body.captured = captured.take();
+            }
+        });
+        // If somebody else was faster, theirs is there.
+        captured.is_none()
+    }
+
+    fn forget_context(&self) {
+        drop(self.with_body(|body| body.captured.take()));
     }
 
     /// The life of the thread, on itself.
@@ -85,7 +107,8 @@ impl Thread {
         excepthook::take_charge();
         let traced = Traced::begin(self);
         let mut uncaught = |payload: &Payload| excepthook::uncaught(self, payload);
-        let ran = halt(|| (body.run)(&mut Stage { uncaught: &mut uncaught }));
+        let Body { run, policy, captured, .. } = body;
+        let ran = halt(|| run(&mut Stage { policy, captured, uncaught: &mut uncaught }));
         if let Err(payload) = ran {
             drop_quietly(payload);
         }

@@ -239,6 +239,8 @@ impl Timer {
             return Err(StartError::ShuttingDown);
         }
         inner.held.store(!inner.thread.is_daemon(), Ordering::Release);
+        // Its context is that of who starts the timer, not of who rings it.
+        inner.thread.capture_context();
         if let Some(at) = futex::deadline(inner.interval) {
             let entry: Arc<dyn Ring> = Arc::<Inner>::clone(inner);
             if let Err(error) = clock::set(at, entry) {
