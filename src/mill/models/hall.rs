@@ -27,8 +27,20 @@ fn mill(workers: usize, max_spares: usize) -> Arc<Hall> {
     hall
 }
 
+/// A mill that has no threads, and its seats. All count as running.
+pub(super) fn seated(workers: usize) -> (Arc<Hall>, Vec<Arc<Seat>>) {
+    let topology = topology();
+    let places = locality::places(&topology, workers);
+    let hall = Arc::new(Hall::new(Settings { max_spares: 0, ..Settings::default() }, topology, places));
+    let seats = hall.roster.read(|crowd| crowd.seats.clone());
+    (0..workers).for_each(|_| {
+        hall.idle.end_search();
+    });
+    (hall, seats)
+}
+
 /// Puts the calling thread on an empty seat, without a thread's life.
-fn sit(hall: &Arc<Hall>, seat: &Seat) -> Sitting {
+pub(super) fn sit(hall: &Arc<Hall>, seat: &Seat) -> Sitting {
     assert!(seat.claim());
     seat.sit(Arc::as_ptr(hall).cast(), 0, false);
     // SAFETY: claimed, and the models hold both for as long as anybody sits there.
@@ -337,13 +349,8 @@ fn models_a_scope_that_ends_hides_nothing_below_it() {
 #[test]
 fn models_whoever_takes_the_last_public_job_calls() {
     check(2, || {
-        let topology = topology();
-        let places = locality::places(&topology, 3);
-        let hall = Arc::new(Hall::new(Settings { max_spares: 0, ..Settings::default() }, topology, places));
-        let seats = hall.roster.read(|crowd| crowd.seats.clone());
-        // Of three that searched, two have found something.
-        hall.idle.end_search();
-        hall.idle.end_search();
+        let (hall, seats) = seated(3);
+        hall.idle.start_search(1);
         let flag = Flag::new();
         let sitting = sit(&hall, &seats[0]);
         let mut others = Vec::new();
