@@ -76,6 +76,7 @@ local! {
 
 impl Current {
     const fn new() -> Self {
+        #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
         const LINE: Line = Line { variable: Cell::new(0), version: Cell::new(0), value: Cell::new(null()) };
         Current {
             version: Cell::new(0),

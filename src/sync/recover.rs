@@ -52,13 +52,6 @@ impl<G> LockError<G> {
             LockError::NotRecoverable => None,
         }
     }
-
-    pub(crate) fn map<H>(self, f: impl FnOnce(G) -> H) -> LockError<H> {
-        match self {
-            LockError::OwnerDied(guard) => LockError::OwnerDied(f(guard)),
-            LockError::NotRecoverable => LockError::NotRecoverable,
-        }
-    }
 }
 
 impl<G> fmt::Debug for LockError<G> {
