@@ -226,7 +226,7 @@ mod tests {
         Cancel(usize),
         Advance(u64),
         /// As far as one step of so many goes.
-        Step(u64, usize),
+        Part(u64, usize),
     }
 
     fn delays() -> impl Strategy<Value = u64> {
@@ -243,7 +243,7 @@ mod tests {
             6 => delays().prop_map(Step::Insert),
             2 => any::<usize>().prop_map(Step::Cancel),
             2 => delays().prop_map(Step::Advance),
-            3 => (delays(), 1..4_usize).prop_map(|(delay, limit)| Step::Step(delay, limit)),
+            3 => (delays(), 1..4_usize).prop_map(|(delay, limit)| Step::Part(delay, limit)),
         ];
         prop::collection::vec(step, 0..200)
     }
@@ -279,7 +279,7 @@ mod tests {
                         }
                         prop_assert_eq!(due, expected);
                     }
-                    Step::Step(delay, limit) => {
+                    Step::Part(delay, limit) => {
                         // What is inserted from now on is due later than what is still due.
                         now = now.saturating_add(delay);
                         let mut due = Vec::new();
