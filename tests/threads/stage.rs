@@ -9,7 +9,7 @@ use crate::suite::child;
 /// A thread that lives until what this returns is dropped.
 pub(crate) fn kept_alive() -> (Thread, mpsc::Sender<()>) {
     let (send, receive) = mpsc::channel::<()>();
-    let thread = Thread::new(move || drop(receive.recv()));
+    let thread = Thread::new(move || _ = receive.recv());
     thread.start().unwrap();
     (thread, send)
 }

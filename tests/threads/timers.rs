@@ -111,7 +111,7 @@ fn many_on_one_clock() {
     let _watched = watch("many_on_one_clock");
     let (send, receive) = mpsc::channel();
     let (stop, stopped) = mpsc::channel::<()>();
-    let blocks = Timer::after(Duration::ZERO, move || drop(stopped.recv())).unwrap();
+    let blocks = Timer::after(Duration::ZERO, move || _ = stopped.recv()).unwrap();
     let timers: Vec<_> = (0..20_u64)
         .rev()
         .map(|number| {

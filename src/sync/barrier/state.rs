@@ -109,7 +109,7 @@ impl State {
     fn next(self, broke: u64) -> State {
         let round = self.round().wrapping_add(1) & ((1 << ROUND_BITS) - 1);
         // The oldest memory falls off the top.
-        State(((self.history() << 1) | broke).wrapping_mul(HISTORY) | round * ROUND)
+        State(((self.history() << 1) | broke).wrapping_mul(HISTORY) | (round * ROUND))
     }
 }
 
