@@ -21,8 +21,6 @@ pub(crate) mod identity;
 mod lazy;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
-pub(crate) mod modelled;
-#[cfg(all(test, loom))]
 mod models;
 mod monitor;
 pub(crate) mod mutex;
