@@ -78,6 +78,11 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
+    /// No time at all?
+    pub(crate) fn is_poll(self) -> bool {
+        matches!(self, Limit::After(Duration::ZERO))
+    }
+
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             Limit::Never => None,
@@ -177,6 +182,9 @@ impl<W: Word> RawLock<W> {
 
     #[cold]
     fn wait(&self, limit: Limit, since: Option<Instant>) -> Outcome {
+        if limit.is_poll() && since.is_none() {
+            return self.try_again();
+        }
         let deadline = limit.deadline();
         let spin = Spin::new();
         let mut waiter = Waiter { me: W::me(), deadline, spin, since, heir: false, look: LOOKS[0] };
@@ -241,6 +249,9 @@ impl<W: Word> RawLock<W> {
     /// Sleeps once, and does what is to be done after that.
     fn sleep(&self, seen: State, waiter: &mut Waiter) -> Option<Outcome> {
         let now = Instant::now();
+        if !cfg!(loom) && waiter.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(self.give_up(waiter));
+        }
         let since = *waiter.since.get_or_insert(now);
         let mut until = waiter.deadline;
         if W::MORTAL {

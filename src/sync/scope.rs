@@ -53,7 +53,7 @@ pub trait Scope: Reach + Send + Sync + Sized + 'static {}
 /// ```
 /// use gristmill::sync::{Lock, Private};
 ///
-/// static LOCK: Lock<Private> = Lock::new();
+/// static LOCK: Lock<Private> = Lock::new(); // the same as `Lock`
 /// LOCK.acquire();
 /// LOCK.release()?;
 /// # Ok::<(), gristmill::sync::NotLocked>(())
@@ -72,7 +72,7 @@ pub enum Private {}
 /// use gristmill::sync::{Lock, Shared};
 ///
 /// // As a part of a mapped structure; here it just lies on the stack.
-/// let lock = Lock::<Shared>::new();
+/// let lock: Lock<Shared> = Lock::shared();
 /// assert!(lock.try_acquire());
 /// assert!(!lock.try_acquire());
 /// ```
