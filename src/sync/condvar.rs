@@ -162,10 +162,8 @@ impl Condvar<Shared> {
         ///     changed: Condvar<Shared>,
         /// }
         /// let bin = Bin { sacks: Mutex::shared(1), changed: Condvar::shared() };
-        /// let sacks = bin.changed.wait_while(bin.sacks.lock()?, |sacks| *sacks == 0)?;
+        /// let sacks = bin.changed.wait_while(bin.sacks.lock().unwrap(), |sacks| *sacks == 0).unwrap();
         /// assert_eq!(*sacks, 1);
-        /// # drop(sacks);
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         pub fn shared() -> Self {
             Self::in_scope()

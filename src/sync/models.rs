@@ -29,11 +29,11 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
 
 /// A number that only one thread at a time may use; loom finds out if two do.
 #[derive(Debug, Default)]
-struct Count(UnsafeCell<u32>);
+pub(crate) struct Count(UnsafeCell<u32>);
 
 impl Count {
     /// The number before.
-    fn add(&self) -> u32 {
+    pub(crate) fn add(&self) -> u32 {
         self.0.with_mut(|n| {
             // SAFETY: the lock under test is held, or loom says so.
             let n = unsafe { &mut *n };
@@ -42,7 +42,7 @@ impl Count {
         })
     }
 
-    fn get(&self) -> u32 {
+    pub(crate) fn get(&self) -> u32 {
         // SAFETY: as above, or shared.
         self.0.with(|n| unsafe { *n })
     }

@@ -161,7 +161,7 @@ impl<W: Word> RawLock<W> {
             // A mortal heir may never come, and who only tries has no time to find out.
             let open = state.is_open() || (W::MORTAL && !state.is_locked() && !state.is_lost());
             let new = if open {
-                state.owned_by(W::me())
+                state.owned_by(W::me()).not_granted()
             } else if W::MORTAL && state.is_locked() && W::is_dead(state.owner()) {
                 state.owned_by(W::me()).died().parked()
             } else {
@@ -217,16 +217,19 @@ impl<W: Word> RawLock<W> {
             return Some(Outcome::Lost);
         }
         let mut new = state.owned_by(waiter.me);
-        if waiter.heir {
-            if state.is_locked() {
-                return None;
-            }
-            new = new.without_heir();
-        } else if !state.is_open() {
+        let open = match waiter.since {
+            _ if waiter.heir => !state.is_locked(),
+            Some(_) => state.is_open_to_sleepers(),
+            None => state.is_open(),
+        };
+        if !open {
             return None;
         }
+        if waiter.heir {
+            new = new.without_heir();
+        }
         if waiter.since.is_some() {
-            new = new.parked();
+            new = new.not_granted().parked();
         }
         // ORDERING(lock): Acquire; pairs with `unlock`.
         match self.0.replace(*state, new, Acquire) {
@@ -274,7 +277,7 @@ impl<W: Word> RawLock<W> {
     fn outlive(&self, seen: State, waiter: &Waiter) -> Option<Outcome> {
         let mut new = seen.owned_by(waiter.me).parked();
         if !seen.is_locked() || waiter.heir {
-            new = new.without_heir();
+            new = new.without_heir().not_granted();
         }
         if seen.is_locked() {
             if !W::is_dead(seen.owner()) {
@@ -324,9 +327,8 @@ impl<W: Word> RawLock<W> {
         if !W::NAMED {
             // A little faster than to replace what is expected there.
             // ORDERING(lock): Release; pairs with the takings above.
-            let before = self.0.leave(me, Release);
-            if before != me {
-                self.settle(before);
+            if self.0.leave(me, Release) {
+                self.settle();
             }
             return;
         }
@@ -346,20 +348,50 @@ impl<W: Word> RawLock<W> {
         }
     }
 
-    /// Calls whom an unlocking that left all flags in the word concerns. Others may have taken the lock since: if they
-    /// found `PARKED`, it is theirs to call.
+    /// Calls whom an unlocking that left all flags in the word concerns. Others may have taken the lock since: then the
+    /// flags that they found there are their affair.
     #[cold]
-    fn settle(&self, before: State) {
-        if before.has_heir() {
-            if before.heir_sleeps() {
-                self.0.wake(1, Bed::Heir);
+    fn settle(&self) {
+        let grant = hand_over::is_due();
+        let mut state = self.state();
+        while !state.is_locked() {
+            if state.has_heir() {
+                if state.heir_sleeps() {
+                    self.0.wake(1, Bed::Heir);
+                }
+                return;
+            }
+            if !state.is_parked() || state.is_granted() {
+                return;
+            }
+            let left = if grant { state.unparked().granted() } else { state.unparked() };
+            match self.0.replace(state, left, Relaxed) {
+                Ok(()) => return self.call(grant),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Calls a sleeper; the lock, if it was granted, waits for that one, so if there is none it has to be opened.
+    fn call(&self, granted: bool) {
+        if self.0.wake(1, Bed::Common) > 0 {
+            if granted {
+                hand_over::done();
             }
             return;
         }
+        if !granted {
+            return;
+        }
         let mut state = self.state();
-        while state.is_open() && state.is_parked() {
-            match self.0.replace(state, state.unparked(), Relaxed) {
-                Ok(()) => return self.0.wake(1, Bed::Common),
+        while state.is_granted() {
+            match self.0.replace(state, state.not_granted().unparked(), Relaxed) {
+                Ok(()) => {
+                    if state.is_parked() {
+                        self.0.wake(1, Bed::Common);
+                    }
+                    return;
+                }
                 Err(now) => state = now,
             }
         }
@@ -367,11 +399,13 @@ impl<W: Word> RawLock<W> {
 
     #[cold]
     fn unlock_seen(&self, mut state: State, may: impl Fn(State) -> bool, died: Died) -> bool {
-        let lost = loop {
+        let grant = state.is_parked() && hand_over::is_due();
+        let (lost, granted) = loop {
             if !may(state) {
                 return false;
             }
             let lost = died == Died::Lose && state.has_died();
+            let granted = grant && state.is_parked() && !state.has_heir() && !lost;
             let mut left = if state.has_heir() {
                 state.owned_by(State::FREE).with_heir_awake()
             } else {
@@ -382,9 +416,12 @@ impl<W: Word> RawLock<W> {
             } else if died == Died::Forget {
                 left = left.consistent();
             }
+            if granted {
+                left = left.granted();
+            }
             // ORDERING(lock): Release; pairs with the takings above.
             match self.0.replace(state, left, Release) {
-                Ok(()) => break lost,
+                Ok(()) => break (lost, granted),
                 Err(now) => state = now,
             }
         };
@@ -396,7 +433,7 @@ impl<W: Word> RawLock<W> {
                 self.0.wake(1, Bed::Heir);
             }
         } else if state.is_parked() {
-            self.0.wake(1, Bed::Common);
+            self.call(granted);
         }
         true
     }
@@ -423,5 +460,26 @@ impl<W: Word> RawLock<W> {
             }
         }
         state.is_locked()
+    }
+}
+
+/// When an unlocking thread last left a lock to one that slept.
+mod hand_over {
+    use std::cell::Cell;
+    use std::time::Instant;
+
+    use super::STARVED;
+    use crate::prim::local;
+
+    local! { static LAST: Cell<Option<Instant>> = Cell::new(None); }
+
+    /// Is it time that the calling thread does so?
+    pub(super) fn is_due() -> bool {
+        LAST.with(Cell::get).is_none_or(|last| last.elapsed() >= STARVED)
+    }
+
+    /// It has just done so.
+    pub(super) fn done() {
+        LAST.with(|last| last.set(Some(Instant::now())));
     }
 }

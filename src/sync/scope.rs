@@ -72,7 +72,7 @@ pub enum Private {}
 /// use gristmill::sync::{Lock, Shared};
 ///
 /// // As a part of a mapped structure; here it just lies on the stack.
-/// let lock = Lock::<Shared>::new();
+/// let lock: Lock<Shared> = Lock::shared();
 /// assert!(lock.try_acquire());
 /// assert!(!lock.try_acquire());
 /// ```

@@ -61,15 +61,15 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// Puts `new` in the place of `old`; the state that is there if that is another.
     fn replace(&self, old: State, new: State, ordering: Ordering) -> Result<(), State>;
 
-    /// Takes the owner out of the word, which is `me`, and leaves the flags; the state before. Only where one owner is
-    /// like another, and nobody else is there to be mistaken for it.
-    fn leave(&self, me: State, ordering: Ordering) -> State;
+    /// Takes the owner out of the word, which is `me`, and leaves the flags; were there any? Only where one owner is like
+    /// another, and nobody else is there to be mistaken for it.
+    fn leave(&self, me: State, ordering: Ordering) -> bool;
 
     /// Sleeps while the word is as `seen`; false if the time was up. May return early for no reason.
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool;
 
-    /// Calls up to `n` sleepers.
-    fn wake(&self, n: u32, bed: Bed);
+    /// Calls up to `n` sleepers; how many were there?
+    fn wake(&self, n: u32, bed: Bed) -> usize;
 
     /// Moves all who sleep on `from` to this word's common bed, if `*from == seen`; says how many, or `None` if it is
     /// not. For conditions, whose sleepers have this lock to come back to.
@@ -122,16 +122,16 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
     }
 
     #[inline(always)]
-    fn leave(&self, me: State, ordering: Ordering) -> State {
-        State::from_low(self.0.fetch_sub(me.low(), ordering))
+    fn leave(&self, me: State, ordering: Ordering) -> bool {
+        self.0.fetch_sub(me.low(), ordering) != me.low()
     }
 
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool {
         help::asleep(|| futex::wait_as(&self.0, seen.low(), deadline, SHARED, bed.bits()))
     }
 
-    fn wake(&self, n: u32, bed: Bed) {
-        futex::wake_as(&self.0, n, SHARED, bed.bits());
+    fn wake(&self, n: u32, bed: Bed) -> usize {
+        futex::wake_as(&self.0, n, SHARED, bed.bits())
     }
 
     fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {
@@ -187,16 +187,16 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
     }
 
     #[inline(always)]
-    fn leave(&self, me: State, ordering: Ordering) -> State {
-        State::from_bits(self.0.fetch_sub(me.bits(), ordering))
+    fn leave(&self, me: State, ordering: Ordering) -> bool {
+        self.0.fetch_sub(me.bits(), ordering) != me.bits()
     }
 
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool {
         help::asleep(|| futex::wait_low(&self.0, seen.low(), deadline, SHARED, bed.bits()))
     }
 
-    fn wake(&self, n: u32, bed: Bed) {
-        futex::wake_low(&self.0, n, SHARED, bed.bits());
+    fn wake(&self, n: u32, bed: Bed) -> usize {
+        futex::wake_low(&self.0, n, SHARED, bed.bits())
     }
 
     fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {

@@ -17,3 +17,4 @@ mod order;
 mod panics;
 mod pins;
 mod scopes;
+mod waits;

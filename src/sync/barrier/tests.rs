@@ -156,17 +156,21 @@ fn resets_and_rounds_at_the_same_time_lose_nobody<S: Scope>() {
 
 fn more_threads_than_parties_pass_in_groups<S: Scope>() {
     let barrier = Barrier::<S>::in_scope(2);
-    let leaders = AtomicU32::new(0);
+    let (leaders, passed) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|s| {
         for _ in 0..6 {
             s.spawn(|| {
-                for _ in 0..200 {
-                    leaders.fetch_add(u32::from(barrier.wait().unwrap().is_leader()), Relaxed);
+                while let Ok(place) = barrier.wait() {
+                    passed.fetch_add(1, Relaxed);
+                    if place.is_leader() && leaders.fetch_add(1, Relaxed) > 500 {
+                        barrier.abort();
+                    }
                 }
             });
         }
     });
-    assert_eq!(leaders.into_inner(), 600);
+    // Who had passed when it was aborted had passed, both of each two.
+    assert_eq!(passed.into_inner(), 2 * leaders.into_inner());
 }
 
 /// A barrier for two whose action counts.

@@ -1,34 +1,21 @@
 //! One runs it, and nobody goes on before it has.
 
-use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
 use crate::sync::Once;
-use crate::sync::models::check;
+use crate::sync::models::{Count, check};
 
 #[derive(Default)]
 struct Made {
     once: Once,
-    value: UnsafeCell<u32>,
+    value: Count,
 }
-
-#[allow(unsafe_code, reason = "loom watches the cell")]
-// SAFETY: written within the initialisation, read after it; that is what loom checks.
-unsafe impl Sync for Made {}
-#[allow(unsafe_code, reason = "as above")]
-// SAFETY: a number.
-unsafe impl Send for Made {}
 
 impl Made {
     fn make(&self) {
-        #[allow(unsafe_code, reason = "loom watches the cell")]
-        // SAFETY: it runs once.
-        self.once.call_once(|| self.value.with_mut(|value| unsafe { *value += 1 }));
-        #[allow(unsafe_code, reason = "loom watches the cell")]
-        // SAFETY: it is complete.
-        let value = self.value.with(|value| unsafe { *value });
-        assert_eq!(value, 1);
+        self.once.call_once(|| drop(self.value.add()));
+        assert_eq!(self.value.get(), 1);
     }
 }
 

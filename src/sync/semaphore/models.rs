@@ -3,50 +3,31 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
 use crate::sync::Semaphore;
-use crate::sync::models::check;
+use crate::sync::models::{Count, check};
 
 fn semaphore(permits: u32) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits))
 }
 
-/// Data behind the only permit.
-struct Guarded {
-    lock: Semaphore,
-    inside: UnsafeCell<u32>,
-}
-
-#[allow(unsafe_code, reason = "what the permit guards")]
-// SAFETY: `inside` is only touched by whoever has the permit; that is what loom checks.
-unsafe impl Sync for Guarded {}
-#[allow(unsafe_code, reason = "as above")]
-// SAFETY: a number.
-unsafe impl Send for Guarded {}
-
-impl Guarded {
-    fn enter(&self) {
-        let _permit = self.lock.permit();
-        #[allow(unsafe_code, reason = "what the permit guards")]
-        // SAFETY: there is one permit, and we have it.
-        self.inside.with_mut(|inside| unsafe { *inside += 1 });
-    }
-}
-
 #[test]
 fn models_one_permit_excludes() {
     check(3, || {
-        let guarded = Arc::new(Guarded { lock: Semaphore::new(1), inside: UnsafeCell::new(0) });
+        let guarded = Arc::new((Semaphore::new(1), Count::default()));
+        let enter = |(semaphore, count): &(Semaphore, Count)| {
+            let _permit = semaphore.permit();
+            count.add();
+        };
         let others = [(); 2].map(|()| {
             let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.enter())
+            thread::spawn(move || enter(&guarded))
         });
-        guarded.enter();
+        enter(&guarded);
         others.into_iter().for_each(|other| other.join().unwrap());
-        assert_eq!(guarded.lock.available(), 1);
+        assert_eq!((guarded.0.available(), guarded.1.get()), (1, 3));
     });
 }
 
