@@ -370,3 +370,95 @@ struct ScansShareTheirItems;
 /// local.with(|value| kept = Some(*value));
 /// ```
 struct WorkersOwnValuesStayWithThem;
+
+/// What a context holds may go to any thread, so it is `Send` and `Sync`.
+///
+/// ```compile_fail,E0277
+/// static COUNT: gristmill::contextvars::ContextVar<std::cell::Cell<u32>> = gristmill::contextvars::ContextVar::new("count");
+/// ```
+///
+/// ```compile_fail,E0277
+/// let count = gristmill::contextvars::ContextVar::new("count");
+/// count.set(std::rc::Rc::new(1));
+/// ```
+///
+/// ```
+/// let count = gristmill::contextvars::ContextVar::new("count");
+/// count.set(std::sync::Arc::new(1));
+/// ```
+struct ContextVarTakesWhatIsSendAndSync;
+
+/// What is looked at in a context does not outlive the look.
+///
+/// ```compile_fail
+/// let name = gristmill::contextvars::ContextVar::<String>::new("name");
+/// let kept: Option<&String> = name.with(|name| name);
+/// println!("{kept:?}");
+/// ```
+///
+/// ```
+/// let name = gristmill::contextvars::ContextVar::<String>::new("name");
+/// let kept: Option<String> = name.with(|name| name.cloned());
+/// println!("{kept:?}");
+/// ```
+struct ContextVarLendsForTheCall;
+
+/// A variable is not one of a subtype or a supertype: one could be set, and the other read.
+///
+/// ```compile_fail,E0308
+/// use gristmill::contextvars::ContextVar;
+/// type Any = for<'a> fn(&'a str) -> &'a str;
+/// type Static = fn(&'static str) -> &'static str;
+/// fn widen(variable: &ContextVar<Any>) -> &ContextVar<Static> {
+///     variable
+/// }
+/// ```
+///
+/// ```
+/// use gristmill::contextvars::ContextVar;
+/// type Any = for<'a> fn(&'a str) -> &'a str;
+/// fn keep(variable: &ContextVar<Any>) -> &ContextVar<Any> {
+///     variable
+/// }
+/// ```
+struct ContextVarIsInvariant;
+
+/// An event's action may run on another thread, and outlive the function that entered it.
+///
+/// ```compile_fail,E0277
+/// let (scheduler, count) = (gristmill::sched::Scheduler::new(), std::rc::Rc::new(1));
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{count}"));
+/// ```
+///
+/// ```compile_fail,E0597
+/// let scheduler = gristmill::sched::Scheduler::new();
+/// let count = 1;
+/// let borrowed = &count;
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{borrowed}"));
+/// ```
+///
+/// ```
+/// let (scheduler, count) = (gristmill::sched::Scheduler::new(), std::sync::Arc::new(1));
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{count}"));
+/// ```
+struct EventsAreSendAndStatic;
+
+/// A bell belongs to the thread that waits on it.
+///
+/// ```compile_fail,E0277
+/// fn wait_elsewhere(bell: &gristmill::sched::Bell) {
+///     std::thread::scope(|s| {
+///         s.spawn(|| bell.wait());
+///     });
+/// }
+/// ```
+///
+/// ```
+/// fn ring_elsewhere(bell: &gristmill::sched::Bell) {
+///     let ringer = bell.ringer();
+///     std::thread::scope(|s| {
+///         s.spawn(|| ringer.ring());
+///     });
+/// }
+/// ```
+struct BellsStayWithTheirThread;
