@@ -143,6 +143,7 @@ mod unwind;
 
 pub mod contextvars;
 pub mod locality;
+pub mod queue;
 pub mod sched;
 pub mod sync;
 pub mod thread;
