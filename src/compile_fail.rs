@@ -375,10 +375,9 @@ struct WorkersOwnValuesStayWithThem;
 ///
 /// ```compile_fail,E0277
 /// static COUNT: gristmill::contextvars::ContextVar<std::cell::Cell<u32>> = gristmill::contextvars::ContextVar::new("count");
-/// COUNT.set(std::cell::Cell::new(1));
 /// ```
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// let count = gristmill::contextvars::ContextVar::new("count");
 /// count.set(std::rc::Rc::new(1));
 /// ```
@@ -406,7 +405,7 @@ struct ContextVarLendsForTheCall;
 
 /// A variable is not one of a subtype or a supertype: one could be set, and the other read.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// use gristmill::contextvars::ContextVar;
 /// type Any = for<'a> fn(&'a str) -> &'a str;
 /// type Static = fn(&'static str) -> &'static str;

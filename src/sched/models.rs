@@ -109,6 +109,18 @@ fn models_who_drives_a_wheel_hears_of_a_timer_and_of_the_end() {
 }
 
 #[test]
+fn models_who_drives_a_wheel_hears_of_the_end_alone() {
+    check(|| {
+        let now = Instant::now();
+        let wheel = Arc::new(TimerWheel::new(|job: Job| job()));
+        let there = Arc::clone(&wheel);
+        let other = thread::spawn(move || there.shutdown());
+        wheel.drive(|| now, |bell, _| bell.wait());
+        assert_eq!(other.join().unwrap(), 0);
+    });
+}
+
+#[test]
 fn models_a_timer_is_run_cancelled_or_dropped_and_only_one_of_these() {
     check(|| {
         let now = Instant::now();

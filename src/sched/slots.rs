@@ -84,7 +84,8 @@ impl<T> Slots<T> {
 
     /// A tick before which nothing is due: that of the next timer, or of the slot that it is in.
     pub(super) fn next(&self) -> Option<u64> {
-        if self.moving.is_some() || self.lists[list(0, self.now)].first != NONE {
+        let is_taken = |list: usize| self.lists[list].first != NONE;
+        if self.moving.is_some_and(is_taken) || is_taken(list(0, self.now)) {
             return Some(self.now);
         }
         self.next_slot().map(|(_, start)| start)
@@ -333,6 +334,19 @@ mod tests {
         assert_eq!(slots.next(), Some(64 * 64 + 64));
         assert_eq!(slots.drain(64 * 64 + 64, 8), [200]);
         assert_eq!(slots.drain(u64::MAX, 8), [300]);
+    }
+
+    #[test]
+    fn nothing_is_to_come_when_the_last_is_cancelled_while_it_moves() {
+        let mut slots = Slots::new();
+        let keys: Vec<_> = (0..15).map(|n| slots.insert(64 * 64 + 3, n)).collect();
+        assert_eq!(slots.expire(64 * 64, 1, &mut |_| panic!("not due")), Expired::Some);
+        for key in keys {
+            assert!(slots.cancel(key).is_some());
+        }
+        assert_eq!((slots.next(), slots.len()), (None, 0));
+        slots.insert(64 * 64 + 5, 20);
+        assert_eq!(slots.drain(64 * 64 + 5, 10), [20]);
     }
 
     #[test]

@@ -7,16 +7,18 @@
 //! the object lives, so there are as many as ever were taken at a time.
 //!
 //! A slot's owner alone looks at its value, by [`Mine`], which stays on its thread, and only while it borrows the
-//! object: so when that is dropped no thread is looking. In a forked child the slots of threads that are no more stay as they are for good: nobody knows what
-//! those threads were doing to their values.
+//! object: so when that is dropped no thread is looking. In a forked child the values of threads that are no more stay
+//! as they are for good: nobody knows what those threads were doing to them.
 
 #![allow(unsafe_code, reason = "a value that only the owner of its slot, or the last owner of all, touches")]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::prim::UnsafeCell;
 use crate::prim::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sys::fork;
 use crate::thread::{Ident, get_ident};
@@ -35,7 +37,8 @@ struct Slot<T> {
     generation: AtomicU32,
     /// How the owner has it borrowed.
     borrows: Cell<isize>,
-    value: UnsafeCell<Option<T>>,
+    /// Not dropped with the slot: whoever empties it does that.
+    value: UnsafeCell<ManuallyDrop<Option<T>>>,
     /// The one that was added before; set before this one is seen.
     next: *const Slot<T>,
 }
@@ -119,7 +122,7 @@ impl<T> Slots<T> {
             owner: AtomicU64::new(0),
             generation: AtomicU32::new(0),
             borrows: Cell::new(0),
-            value: UnsafeCell::new(None),
+            value: UnsafeCell::new(ManuallyDrop::new(None)),
             next: first,
         });
         slot.stamp(owner);
@@ -167,7 +170,7 @@ impl<T> Slot<T> {
         // object's dropper through whatever told it that nobody uses the object any more.
         if self.state.compare_exchange(TAKEN, EMPTYING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             // SAFETY: nobody else takes this step, and nobody looks at the value: see the module.
-            let value = unsafe { (*self.value.get()).take() };
+            let value = self.value.with_mut(|value| unsafe { (*value).take() });
             drop_quietly(value);
             // ORDERING(slot): Release; pairs with the exchange in `Slots::slot`.
             self.state.store(FREE, Ordering::Release);
@@ -177,11 +180,8 @@ impl<T> Slot<T> {
     /// The object is being dropped.
     fn abandon(&self) {
         let vanished = self.generation.load(Ordering::Relaxed) != fork::generation();
-        if vanished && self.owner.load(Ordering::Relaxed) != get_ident().get().get() {
-            // What is in there is as its owner left it, maybe half changed.
-            // SAFETY: the thread that had it is not in this process, and nobody else can get at it any more.
-            std::mem::forget(unsafe { (*self.value.get()).take() });
-        } else {
+        // What a thread that is no more has left there is maybe half changed, and stays as it is.
+        if !vanished || self.owner.load(Ordering::Relaxed) == get_ident().get().get() {
             self.empty();
         }
     }
@@ -209,7 +209,7 @@ impl<T> Lent<'_, T> {
     pub(crate) fn value(&self) -> Option<&T> {
         // SAFETY: the calling thread owns the slot, which is not lent to be changed while this lives, and the object
         // is borrowed.
-        unsafe { (*self.0.value.get()).as_ref() }
+        self.0.value.with(|value| unsafe { (*value).as_ref() })
     }
 }
 
@@ -226,7 +226,7 @@ impl<T> LentMut<'_, T> {
     pub(crate) fn value(&mut self) -> &mut Option<T> {
         // SAFETY: the calling thread owns the slot, which is lent to nobody else while this lives, and the object is
         // borrowed.
-        unsafe { &mut *self.0.value.get() }
+        self.0.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 
