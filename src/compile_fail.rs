@@ -549,3 +549,39 @@ struct LockedValuesGoFromThreadToThread;
 /// assert_eq!(value, 1);
 /// ```
 struct GuardedValuesAreBorrowed;
+/// What a cell holds is seen by all threads that see the cell.
+///
+/// ```compile_fail,E0277
+/// static CELL: gristmill::sync::OnceCell<std::cell::Cell<u32>> = gristmill::sync::OnceCell::new();
+/// ```
+///
+/// ```
+/// static CELL: gristmill::sync::OnceCell<u32> = gristmill::sync::OnceCell::new();
+/// ```
+struct CellsAreForWhatIsSync;
+
+/// A closure means nothing in another process.
+///
+/// ```compile_fail,E0599
+/// use gristmill::sync::{BarrierBuilder, Shared};
+/// let barrier = BarrierBuilder::<Shared>::new(2).action(|| ()).build();
+/// ```
+///
+/// ```
+/// use gristmill::sync::{BarrierBuilder, Private};
+/// let barrier = BarrierBuilder::<Private>::new(2).action(|| ()).build();
+/// ```
+struct ActionsStayInTheirProcess;
+
+/// A condition variable and its mutex have one scope.
+///
+/// ```compile_fail,E0308
+/// let (mutex, changed) = (gristmill::sync::Mutex::new(0), gristmill::sync::Condvar::shared());
+/// changed.wait_while(mutex.lock(), |n| *n == 1);
+/// ```
+///
+/// ```
+/// let (mutex, changed) = (gristmill::sync::Mutex::new(0), gristmill::sync::Condvar::new());
+/// changed.wait_while(mutex.lock(), |n| *n == 1);
+/// ```
+struct ConditionsAndMutexesShareTheirScope;
