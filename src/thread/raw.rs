@@ -125,15 +125,15 @@ where
 {
     launch(handle, Shape { daemon, ..Shape::default() }, drop, move || {
         report::hush(Some(&IS_SET));
-        match halt(function) {
-            Ok(()) => {}
-            Err(payload) => {
-                if !is_exit(&payload) {
-                    uncaught(&UnraisableArgs { panic: UncaughtPanic::new(&payload), ident: get_ident() });
-                }
-                drop_quietly(payload);
+        let result = halt(function);
+        if let Err(payload) = &result {
+            if !is_exit(payload) {
+                uncaught(&UnraisableArgs { panic: UncaughtPanic::new(payload), ident: get_ident() });
             }
         }
+        // What panics from here on is no part of `function`, and the panic hook tells of it.
+        report::hush(None);
+        drop_quietly(result);
     })
 }
 

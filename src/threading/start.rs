@@ -1,7 +1,6 @@
 //! From an object to a running thread.
 
-use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sys::{affinity, thread};
 use crate::thread::StartError;
@@ -131,33 +130,25 @@ impl Body {
 
 /// What the new thread tells the one that started it.
 struct Setup {
-    refused: OnceLock<StartError>,
+    refused: Mutex<Option<StartError>>,
     done: Done,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { refused: OnceLock::new(), done: Done::new() }
+        Setup { refused: Mutex::default(), done: Done::new() }
     }
 }
 
 impl Setup {
     fn tell(&self, refused: Option<StartError>) {
-        if let Some(error) = refused {
-            let _ = self.refused.set(error);
-        }
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
         self.done.set();
     }
 
     fn wait(&self) -> Result<(), StartError> {
         self.done.wait(None);
-        match self.refused.get() {
-            None => Ok(()),
-            Some(StartError::Setup { what, error }) => {
-                let error = io::Error::new(error.kind(), error.to_string());
-                Err(StartError::Setup { what, error })
-            }
-            Some(_) => Err(StartError::AlreadyStarted),
-        }
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refused.map_or(Ok(()), Err)
     }
 }

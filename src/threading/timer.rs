@@ -43,11 +43,11 @@ struct Fate {
 impl Fate {
     /// Settles it; false if it was settled.
     fn settle(&self, fate: u8) -> bool {
-        self.settled.compare_exchange(OPEN, fate, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.settled.compare_exchange(OPEN, fate, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     fn is(&self, fate: u8) -> bool {
-        self.settled.load(Ordering::Acquire) == fate
+        self.settled.load(Ordering::SeqCst) == fate
     }
 }
 
@@ -238,7 +238,9 @@ impl Timer {
         if hold::is_final() || (!inner.thread.is_daemon() && hold::take().is_err()) {
             return Err(StartError::ShuttingDown);
         }
-        inner.held.store(!inner.thread.is_daemon(), Ordering::Release);
+        // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round, so
+        // one of the two sees what the other did.
+        inner.held.store(!inner.thread.is_daemon(), Ordering::SeqCst);
         // Its context is that of who starts the timer, not of who rings it.
         inner.thread.capture_context();
         if let Some(at) = futex::deadline(inner.interval) {
@@ -474,7 +476,8 @@ impl Inner {
 
     /// Gives back what the end of the process waits for, if it has not been.
     fn let_go(&self) {
-        if self.held.swap(false, Ordering::AcqRel) && !self.is_gone() {
+        // ORDERING(held): SeqCst; see `begin`.
+        if self.held.swap(false, Ordering::SeqCst) && !self.is_gone() {
             hold::give_back();
         }
     }

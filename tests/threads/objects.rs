@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
+use gristmill::contextvars::{ContextVar, copy_context, set_thread_inherit_context};
 use gristmill::thread::{JoinError, StartError, exit, get_ident, get_native_id};
 use gristmill::threading::{
-    JoinFailure, Thread, active_count, current_thread, enumerate, main_thread, spawn,
+    ContextPolicy, JoinFailure, Thread, Timer, active_count, current_thread, enumerate, main_thread, spawn,
 };
 
 use crate::stage::{alone, kept_alive};
@@ -282,4 +283,45 @@ fn objects_are_shared_freely() {
     assert_ne!(thread, Thread::new(|| ()));
     drop(end);
     thread.join().unwrap();
+}
+
+#[test]
+fn threads_begin_in_the_context_that_was_chosen() {
+    let _watched = watch("threads_begin_in_the_context_that_was_chosen");
+    alone("objects::threads_begin_in_the_context_that_was_chosen", || {
+        static NAME: ContextVar<&str> = ContextVar::new("name");
+        let seen = |policy| {
+            let builder = Thread::builder().context(policy);
+            builder.spawn(|| (NAME.get(), drop(NAME.set("theirs")))).unwrap().join().unwrap().0
+        };
+        NAME.set("mine");
+        assert_eq!(seen(ContextPolicy::Copy), Some("mine"));
+        assert_eq!(seen(ContextPolicy::Empty), None);
+        set_thread_inherit_context(true);
+        assert_eq!(seen(ContextPolicy::default()), Some("mine"));
+        set_thread_inherit_context(false);
+        assert_eq!(seen(ContextPolicy::default()), None);
+        // What it sets in a context of its own stays there; one that somebody is in ends the thread.
+        let context = Arc::new(copy_context());
+        assert_eq!(seen(ContextPolicy::In(context.clone())), Some("mine"));
+        assert_eq!(context.get(&NAME), Some("theirs"));
+        let inside = || Thread::builder().context(ContextPolicy::In(context.clone())).spawn(|| ());
+        let refused = context.run(|| inside().unwrap().join()).unwrap();
+        assert!(matches!(refused, Err(JoinFailure::Panicked(_))));
+        assert_eq!(NAME.get(), Some("mine"));
+        // It is the context of the moment when the thread, or the timer, is started.
+        let (send, receive) = mpsc::channel();
+        let copies = Thread::builder().context(ContextPolicy::Copy);
+        let (thread_sends, timer_sends) = (send.clone(), send);
+        let thread = copies.clone().build(move || thread_sends.send(NAME.get()).unwrap());
+        let timer = Timer::builder(Duration::from_millis(1)).thread(copies);
+        let timer = timer.build(move || timer_sends.send(NAME.get()).unwrap());
+        NAME.set("later");
+        thread.start().unwrap();
+        timer.start().unwrap();
+        NAME.set("too late");
+        thread.join().unwrap();
+        timer.join().unwrap();
+        assert_eq!(receive.iter().collect::<Vec<_>>(), [Some("later"); 2]);
+    });
 }
