@@ -137,41 +137,29 @@ pub(super) fn waits(_: &Options) -> Result<Vec<Contest>, CompareError> {
     Ok(contests)
 }
 
+/// An engine whose turn is round trips through two channels, which `unbounded` makes.
+macro_rules! by_channel {
+    ($engine:literal, $unbounded:path, $one_cpu:expr) => {
+        Contestant::new($engine, 2, move || {
+            let ((ping, in_there), (pong, in_here)) = ($unbounded(), $unbounded());
+            let here = || {
+                let _ = ping.send(0_u64);
+                let _ = in_here.recv();
+            };
+            trips($one_cpu, here, || {
+                let _ = pong.send(in_there.recv().unwrap_or(1));
+            })
+        })
+    };
+}
+
 pub(super) fn queues(_: &Options) -> Result<Vec<Contest>, CompareError> {
     let mut contests = Vec::new();
     for (where_, one_cpu) in [("far", false), ("near", true)] {
         let contestants = vec![
-            Contestant::new("crossbeam", 2, move || {
-                let ((ping, in_there), (pong, in_here)) =
-                    (crossbeam_channel::unbounded(), crossbeam_channel::unbounded());
-                let here = || {
-                    let _ = ping.send(0_u64);
-                    let _ = in_here.recv();
-                };
-                trips(one_cpu, here, || {
-                    let _ = pong.send(in_there.recv().unwrap_or(1));
-                })
-            }),
-            Contestant::new("kanal", 2, move || {
-                let ((ping, in_there), (pong, in_here)) = (kanal::unbounded(), kanal::unbounded());
-                let here = || {
-                    let _ = ping.send(0_u64);
-                    let _ = in_here.recv();
-                };
-                trips(one_cpu, here, || {
-                    let _ = pong.send(in_there.recv().unwrap_or(1));
-                })
-            }),
-            Contestant::new("flume", 2, move || {
-                let ((ping, in_there), (pong, in_here)) = (flume::unbounded(), flume::unbounded());
-                let here = || {
-                    let _ = ping.send(0_u64);
-                    let _ = in_here.recv();
-                };
-                trips(one_cpu, here, || {
-                    let _ = pong.send(in_there.recv().unwrap_or(1));
-                })
-            }),
+            by_channel!("crossbeam", crossbeam_channel::unbounded, one_cpu),
+            by_channel!("kanal", kanal::unbounded, one_cpu),
+            by_channel!("flume", flume::unbounded, one_cpu),
             Contestant::new("gristmill", 2, move || {
                 let queues = Arc::new((queue::SimpleQueue::new(), queue::SimpleQueue::new()));
                 let here = || {
