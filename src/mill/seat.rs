@@ -14,7 +14,7 @@ use crate::mill::job::JobRef;
 use crate::mill::split::{Slot, Split};
 use crate::mill::stats::Page;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
-use crate::prim::{Mutex, OnceLock, Padded, local, lock};
+use crate::prim::{Mutex, OnceLock, Padded, fence_after_update, local, lock};
 use crate::rng::Rng;
 use crate::sync::help::{self, Help};
 use crate::sync::parker::{Parker, Unparker};
@@ -241,8 +241,9 @@ impl Seat {
 
     /// Owner: it is about to sleep in a wait, or is up again.
     pub(crate) fn rest(&self, rests: bool) {
-        // ORDERING(rest): SeqCst; the sleeper says so and looks for jobs next, others publish and look here next.
-        self.rests.store(rests, Ordering::SeqCst);
+        // ORDERING(rest): a fence on both sides; the sleeper says so and looks for jobs next, others publish and look here next.
+        self.rests.swap(rests, Ordering::SeqCst);
+        fence_after_update();
     }
 
     /// Wakes an owner that rests; true for the one caller that did it.

@@ -22,7 +22,7 @@ use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
 use crate::sync::help::{self, Help};
 use crate::sync::parker::Parker;
-use crate::sys::{fork, stack};
+use crate::sys::{fork, membarrier, stack};
 use crate::topology::CpuSet;
 use crate::unwind;
 
@@ -573,6 +573,10 @@ impl<'a> Worker<'a> {
                 return None;
             }
             self.seat.rest(!self.is_deep());
+            if self.hall.has_run_out() {
+                // ORDERING(seize): what was pushed without a mark in sight is seen below, as in `Hall::work_visible`.
+                membarrier::heavy();
+            }
             let found = self.job_while_waiting(rob, true);
             if found.is_none() {
                 parker.park();

@@ -245,3 +245,18 @@ fn models_a_waiter_robs_only_its_family() {
         [0, 2].iter().for_each(|&i| line.jobs[i].assert_ran());
     });
 }
+
+/// A thief that is about to seize a job finds another one in its place.
+#[test]
+fn models_a_place_is_used_again() {
+    check(5, || {
+        let line = private();
+        let first = push(&line.deque, line.jobs[0].job());
+        let thief = seizer(&line, None);
+        close(&line.deque, first, &line.jobs[0]);
+        let again = push(&line.deque, line.jobs[1].job());
+        close(&line.deque, again, &line.jobs[1]);
+        thief.join().unwrap();
+        line.jobs[..2].iter().for_each(Once::assert_ran);
+    });
+}
