@@ -184,7 +184,7 @@ impl ThreadHandle {
     /// use gristmill::thread::start_joinable_thread;
     ///
     /// let (send, receive) = std::sync::mpsc::channel::<()>();
-    /// let handle = start_joinable_thread(move || drop(receive.recv()))?;
+    /// let handle = start_joinable_thread(move || { let _ = receive.recv(); })?;
     /// assert!(!handle.join_timeout(Duration::from_millis(1))?);
     /// drop(send);
     /// assert!(handle.join_timeout(Duration::MAX)?);

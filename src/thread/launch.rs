@@ -78,7 +78,7 @@ pub(crate) fn launch(
 ///
 /// let before = count();
 /// let (send, receive) = std::sync::mpsc::channel::<()>();
-/// let handle = start_joinable_thread(move || drop(receive.recv()))?;
+/// let handle = start_joinable_thread(move || { let _ = receive.recv(); })?;
 /// assert_eq!(count(), before + 1);
 /// drop(send);
 /// handle.join()?;

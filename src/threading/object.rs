@@ -305,7 +305,7 @@ impl Thread {
     /// use gristmill::threading::Thread;
     ///
     /// let (send, receive) = std::sync::mpsc::channel::<()>();
-    /// let thread = Thread::new(move || drop(receive.recv()));
+    /// let thread = Thread::new(move || { let _ = receive.recv(); });
     /// thread.start()?;
     /// assert!(!thread.join_timeout(Duration::ZERO)?); // a poll
     /// drop(send);

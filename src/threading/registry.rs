@@ -76,7 +76,7 @@ pub fn main_thread() -> Thread {
 /// use gristmill::threading::{Thread, active_count, enumerate, main_thread};
 ///
 /// let (send, receive) = std::sync::mpsc::channel::<()>();
-/// let thread = Thread::new(move || drop(receive.recv()));
+/// let thread = Thread::new(move || { let _ = receive.recv(); });
 /// assert_eq!(enumerate(), [main_thread()]);
 /// thread.start()?;
 /// assert_eq!(enumerate(), [main_thread(), thread.clone()]);

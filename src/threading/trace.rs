@@ -159,9 +159,9 @@ pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
 /// use gristmill::threading::{EventKind, Thread, set_trace_all_threads};
 ///
 /// let (stop, stopped) = mpsc::channel::<()>();
-/// let thread = Thread::new(move || drop(stopped.recv()));
+/// let thread = Thread::new(move || { let _ = stopped.recv(); });
 /// thread.start()?;
-/// thread.native_id(); // waits until it has begun
+/// assert!(thread.native_id().is_some()); // waits until it has begun
 ///
 /// let (send, receive) = mpsc::channel();
 /// set_trace_all_threads(Some(Arc::new(move |event| send.send(event.kind).unwrap())));

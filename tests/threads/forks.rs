@@ -13,7 +13,7 @@ use gristmill::threading::{
     set_excepthook, shutdown, spawn,
 };
 
-use crate::stage::{alone, kept_alive};
+use crate::stage::{alone, kept_alive, until_closed};
 use crate::suite::watch::watch;
 
 /// Forks; the child runs `f` and ends with status 0 if that returns. Waits for it.
@@ -65,7 +65,7 @@ fn a_stranger_that_forks_becomes_the_main_thread() {
         let (other, end) = kept_alive();
         let handle = ThreadHandle::new();
         let (stop, stopped) = mpsc::channel::<()>();
-        handle.start_non_daemon(move || _ = stopped.recv()).unwrap();
+        handle.start_non_daemon(move || until_closed(&stopped)).unwrap();
         let (old_main, me, ident) = (main_thread(), current_thread(), get_ident());
         assert!(me.name().starts_with("Dummy-") && !is_main_thread());
         let late = Timer::after(Duration::from_secs(3_600), || ()).unwrap();
@@ -167,7 +167,7 @@ fn forks_while_others_work() {
                     while !stop.load(order) {
                         match kind {
                             0 => drop(spawn(|| current_thread().name()).unwrap().join().unwrap()),
-                            1 => drop(Timer::after(Duration::from_micros(50), || ()).unwrap().join()),
+                            1 => Timer::after(Duration::from_micros(50), || ()).unwrap().join().unwrap(),
                             2 => {
                                 let before = set_excepthook(Some(Arc::new(|_| ())));
                                 current_thread().set_name("renamed");
@@ -175,7 +175,7 @@ fn forks_while_others_work() {
                             }
                             _ => {
                                 local.with_mut(|numbers| numbers.push(1));
-                                _ = Local::new(|| 1).get();
+                                assert_eq!(Local::new(|| 1).get(), Some(1));
                                 let _: (Vec<Thread>, Ident) = (enumerate(), get_ident());
                             }
                         }
@@ -201,7 +201,7 @@ fn a_result_that_was_left_behind() {
     let _watched = watch("a_result_that_was_left_behind");
     alone("forks::a_result_that_was_left_behind", || {
         let (stop, stopped) = mpsc::channel::<()>();
-        let handle = Mutex::new(Some(spawn(move || _ = stopped.recv()).unwrap()));
+        let handle = Mutex::new(Some(spawn(move || until_closed(&stopped)).unwrap()));
         in_fork(|| {
             let handle = handle.lock().unwrap().take().unwrap();
             assert!(matches!(handle.join(), Err(JoinFailure::Gone)));

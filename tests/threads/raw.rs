@@ -10,7 +10,7 @@ use gristmill::thread::{
     stack_size, start_joinable_thread, start_new_thread, take_interrupt, timeout_from_secs,
 };
 
-use crate::stage::alone;
+use crate::stage::{alone, until_closed};
 use crate::suite::{ledger::Ledger, tick, until, watch::watch};
 
 #[test]
@@ -85,7 +85,7 @@ fn many_wait_for_one() {
             .collect();
         barrier.wait();
         let mark = ends.clone();
-        handle.start(move || _ = mark.fetch_add(1, Ordering::Relaxed)).unwrap();
+        handle.start(move || mark.store(1, Ordering::Relaxed)).unwrap();
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     }
 }
@@ -137,7 +137,7 @@ fn threads_are_counted() {
     alone("raw::threads_are_counted", || {
         assert_eq!(count(), 0);
         let (send, receive) = mpsc::channel::<()>();
-        let handle = start_joinable_thread(move || _ = receive.recv()).unwrap();
+        let handle = start_joinable_thread(move || until_closed(&receive)).unwrap();
         assert_eq!(count(), 1);
         set_stack_size(1 << 46).unwrap();
         assert!(matches!(start_new_thread(|| ()), Err(StartError::Os(_))), "nobody has such a stack");
@@ -230,7 +230,7 @@ fn only_the_main_thread_is_interrupted() {
         interrupt_main(2).unwrap();
         assert_eq!(take_interrupt(), None);
         let (send, receive) = mpsc::channel::<()>();
-        let handle = start_joinable_thread(move || _ = receive.recv()).unwrap();
+        let handle = start_joinable_thread(move || until_closed(&receive)).unwrap();
         drop(send);
         handle.join_interruptible().unwrap();
         let waited = std::panic::catch_unwind(gristmill::thread::wait_interrupt);
@@ -246,6 +246,6 @@ fn a_worker_that_joins_gives_its_slot_away() {
     mill.install(|| {
         let (send, receive) = mpsc::channel::<()>();
         gristmill::spawn(move || drop(send));
-        start_joinable_thread(move || _ = receive.recv()).unwrap().join().unwrap();
+        start_joinable_thread(move || until_closed(&receive)).unwrap().join().unwrap();
     });
 }

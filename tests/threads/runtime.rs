@@ -9,7 +9,7 @@ use gristmill::threading::{
     Runtime, Thread, Timer, main_thread, register_atexit, set_excepthook, shutdown, spawn,
 };
 
-use crate::stage::{alone, times};
+use crate::stage::{alone, times, until_closed};
 use crate::suite::{ledger::Ledger, tick, until, watch::watch};
 
 #[test]
@@ -18,7 +18,7 @@ fn threads_are_waited_for_and_daemons_are_not() {
     alone("runtime::threads_are_waited_for_and_daemons_are_not", || {
         let (stop, stopped) = mpsc::channel::<()>();
         let ended = Arc::new(AtomicUsize::new(0));
-        let daemon = Thread::builder().daemon(true).build(move || _ = stopped.recv());
+        let daemon = Thread::builder().daemon(true).build(move || until_closed(&stopped));
         daemon.start().unwrap();
         let chain = {
             let ended = ended.clone();
@@ -100,7 +100,7 @@ fn hooks_run_last_first_before_threads_are_waited_for() {
         register_atexit(note("last registered")).unwrap();
         let ends = note("thread");
         let thread = Thread::builder().daemon(false).build(move || {
-            _ = stopped.recv();
+            until_closed(&stopped);
             std::thread::sleep(Duration::from_millis(5));
             ends();
         });

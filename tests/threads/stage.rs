@@ -6,10 +6,15 @@ use gristmill::threading::Thread;
 
 use crate::suite::child;
 
+/// Waits until the other end is dropped.
+pub(crate) fn until_closed(receive: &mpsc::Receiver<()>) {
+    assert!(receive.recv().is_err());
+}
+
 /// A thread that lives until what this returns is dropped.
 pub(crate) fn kept_alive() -> (Thread, mpsc::Sender<()>) {
     let (send, receive) = mpsc::channel::<()>();
-    let thread = Thread::new(move || _ = receive.recv());
+    let thread = Thread::new(move || until_closed(&receive));
     thread.start().unwrap();
     (thread, send)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gristmill::thread::{JoinError, StartError, exit};
 use gristmill::threading::{Timer, TimerBuilder, current_thread, spawn};
 
-use crate::stage::alone;
+use crate::stage::{alone, until_closed};
 use crate::suite::{boom::boom, ledger::Ledger, tick, until, watch::watch};
 
 const SOON: Duration = Duration::from_millis(2);
@@ -111,7 +111,7 @@ fn many_on_one_clock() {
     let _watched = watch("many_on_one_clock");
     let (send, receive) = mpsc::channel();
     let (stop, stopped) = mpsc::channel::<()>();
-    let blocks = Timer::after(Duration::ZERO, move || _ = stopped.recv()).unwrap();
+    let blocks = Timer::after(Duration::ZERO, move || until_closed(&stopped)).unwrap();
     let timers: Vec<_> = (0..20_u64)
         .rev()
         .map(|number| {
