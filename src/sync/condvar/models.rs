@@ -123,7 +123,10 @@ fn models_who_is_late_passes_the_crowd_on() {
         let hasty = Arc::clone(&bin);
         let hasty = thread::spawn(move || {
             let hour = Duration::from_secs(3600);
-            drop(hasty.changed.wait_timeout(hasty.items.lock(), hour));
+            // It may take the mark as it leaves, and the call as it is there again.
+            for _ in 0..2 {
+                drop(hasty.changed.wait_timeout(hasty.items.lock(), hour));
+            }
         });
         let patient = takers::<1>(&bin);
         bin.put(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use loom::sync::Arc;
 use loom::thread;
 
+use crate::prim::atomic::Ordering;
 use crate::sync::Semaphore;
 use crate::sync::models::{Count, check};
 
@@ -94,6 +95,27 @@ fn models_a_passer_by_takes_no_call() {
         }
         semaphore.release();
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+/// A release has called those who slept, has lost its permit to a passer-by, and is about to take the bit away, while
+/// others lie down and are called: without the bit, whoever is called stands in for it.
+#[test]
+fn models_a_late_clearing_of_the_bit_leaves_nobody_behind() {
+    check(3, || {
+        let semaphore = semaphore(0);
+        let late = Arc::clone(&semaphore);
+        late.word.store(super::SLEEPERS, Ordering::Relaxed);
+        let waiters = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.acquire())
+        });
+        let late = thread::spawn(move || late.call(1));
+        semaphore.release();
+        semaphore.release();
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        late.join().unwrap();
         assert_eq!(semaphore.available(), 0);
     });
 }
