@@ -325,7 +325,7 @@ impl Iterator for Iter {
 
 impl ExactSizeIterator for Iter {}
 
-/// What a context was at some moment, to be run in later: the cheapest form of [`copy_context`], for jobs.
+/// What a context was at some moment, to be run in later: the smallest form of [`copy_context`], for jobs and threads.
 pub(crate) struct Captured(Versioned);
 
 /// Captures the context that the calling thread is in.

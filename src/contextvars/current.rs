@@ -18,7 +18,7 @@
 
 #![allow(unsafe_code, reason = "values and frames as untyped pointers, alive as the module says")]
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr::null;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::bindings::{Bindings, EnterError, Versioned};
 use super::value::Value;
 use crate::prim::local;
-use crate::unwind::drop_quietly;
 
 /// How many values a thread remembers where to find. A power of two.
 const LINES: usize = 16;
@@ -36,6 +35,13 @@ struct Line {
     variable: Cell<u64>,
     version: Cell<u64>,
     value: Cell<*const ()>,
+}
+
+impl Line {
+    /// Says rightly that nothing is set in the map of version 0.
+    const fn new() -> Self {
+        Line { variable: Cell::new(0), version: Cell::new(0), value: Cell::new(null()) }
+    }
 }
 
 /// A `run` that is going on.
@@ -62,7 +68,7 @@ struct Current {
     pins: Cell<*const Pin>,
     /// Null in the base context.
     frame: Cell<*const Frame>,
-    base: Cell<ManuallyDrop<Versioned>>,
+    base: UnsafeCell<ManuallyDrop<Versioned>>,
     base_id: Cell<u64>,
     /// Will the base context be emptied at the thread's end?
     is_swept: Cell<bool>,
@@ -76,13 +82,12 @@ local! {
 
 impl Current {
     const fn new() -> Self {
-        const LINE: Line = Line { variable: Cell::new(0), version: Cell::new(0), value: Cell::new(null()) };
         Current {
             version: Cell::new(0),
-            lines: [const { LINE }; LINES],
+            lines: [const { Line::new() }; LINES],
             pins: Cell::new(null()),
             frame: Cell::new(null()),
-            base: Cell::new(ManuallyDrop::new(Versioned::EMPTY)),
+            base: UnsafeCell::new(ManuallyDrop::new(Versioned::EMPTY)),
             base_id: Cell::new(0),
             is_swept: Cell::new(false),
             fresh: Cell::new((0, 0)),
@@ -111,14 +116,14 @@ impl Current {
     }
 
     /// Lets `f` at the base context. `f` runs nobody else's code.
+    #[inline]
     fn with_base<R>(&self, f: impl FnOnce(&mut Versioned) -> R) -> R {
-        let mut base = self.base.replace(ManuallyDrop::new(Versioned::EMPTY));
-        let result = f(&mut base);
-        self.base.set(base);
-        result
+        // SAFETY: this thread alone comes here, and while `f` runs, nobody does: it runs nobody else's code.
+        f(unsafe { &mut *self.base.get() })
     }
 
     /// Shows the current map to `look`, which runs nobody else's code.
+    #[inline]
     fn read<R>(&self, look: impl FnOnce(&Versioned) -> R) -> R {
         match self.bindings() {
             Some(bindings) => bindings.read(look),
@@ -148,7 +153,9 @@ impl Current {
         let old = match self.bindings() {
             Some(bindings) => bindings.change(change),
             None => {
-                self.sweep_at_the_end();
+                if !self.is_swept.replace(true) {
+                    end::sweep();
+                }
                 self.with_base(change)
             }
         };
@@ -176,45 +183,51 @@ impl Current {
         }
     }
 
-    /// Sees to it that the base context is emptied when the thread ends.
-    fn sweep_at_the_end(&self) {
-        #[cfg(not(loom))]
-        if !self.is_swept.replace(true) {
-            // Refused when the thread is in its last throes: then what is set now stays for ever.
-            let _ = SWEEP.try_with(|_| ());
-        }
-    }
-
-    /// Empties the base context. What is dropped may set variables anew, for a while.
+    /// Empties the base context. What is dropped may set variables anew; then it is emptied again.
+    #[cfg(not(loom))]
     fn sweep(&self) {
-        for _ in 0..4 {
-            let base = self.base.replace(ManuallyDrop::new(Versioned::EMPTY));
-            if self.frame.get().is_null() {
-                self.version.set(0);
-            }
-            if base.map.len() == 0 {
-                break;
-            }
-            drop_quietly(ManuallyDrop::into_inner(base));
+        self.is_swept.set(false);
+        let base = self.with_base(|base| std::mem::replace(base, Versioned::EMPTY));
+        if self.frame.get().is_null() {
+            self.version.set(0);
         }
+        crate::unwind::drop_quietly(base);
     }
 }
 
 #[cfg(not(loom))]
 mod end {
-    /// Empties the thread's base context when it is dropped.
-    pub(super) struct Sweep;
+    use std::thread::LocalKey;
+
+    struct Sweep;
 
     impl Drop for Sweep {
         fn drop(&mut self) {
             super::CURRENT.with(super::Current::sweep);
         }
     }
+
+    thread_local! {
+        static FIRST: Sweep = const { Sweep };
+        static SECOND: Sweep = const { Sweep };
+        static THIRD: Sweep = const { Sweep };
+        static FOURTH: Sweep = const { Sweep };
+    }
+
+    /// Sees to it that the base context is emptied when the thread ends.
+    ///
+    /// A thread-local is dropped once. One that sets variables as it is dropped, after the first of these was, finds the
+    /// next. Whoever goes on setting after the last has set them for ever.
+    pub(super) fn sweep() {
+        let sweeps: [&'static LocalKey<Sweep>; 4] = [&FIRST, &SECOND, &THIRD, &FOURTH];
+        sweeps.iter().any(|sweep| sweep.try_with(|_| ()).is_ok());
+    }
 }
 
-#[cfg(not(loom))]
-thread_local! {
-    static SWEEP: end::Sweep = const { end::Sweep };
+/// The threads of a model do not empty theirs.
+#[cfg(loom)]
+mod end {
+    pub(super) fn sweep() {}
 }
 
 /// Shows `look` the value that the variable with this number has in the current context.
@@ -272,6 +285,7 @@ pub(super) fn id() -> u64 {
 }
 
 /// A copy of the current map.
+#[inline]
 pub(super) fn snapshot() -> Versioned {
     CURRENT.with(|current| current.read(Versioned::clone))
 }

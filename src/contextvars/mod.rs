@@ -3,7 +3,7 @@
 //! A [`ContextVar`] is a `static` that code anywhere can read. What it is set to stands in a [`Context`]; each thread
 //! begins in one of its own, and [`Context::run`] runs a closure in another. [`copy_context`] copies the current one at
 //! the price of a reference count. That is how values are carried to other threads ([`inherit`]) and through async code
-//! ([`instrument`]), and there each goes its own way.
+//! ([`instrument()`]), and there each goes its own way.
 //!
 //! ```
 //! use gristmill::contextvars::{ContextVar, copy_context, inherit};
@@ -52,6 +52,8 @@ mod tests;
 mod token;
 mod value;
 mod var;
+
+pub(crate) use context::{Captured, capture};
 
 pub use bindings::EnterError;
 pub use context::{Context, Iter, copy_context, inherit};

@@ -8,7 +8,7 @@ use crate::unwind::drop_quietly;
 ///
 /// Python's `with var.set(value):`. The variable gets back what it had before that `set`, whatever it was set to since.
 /// A guard that is held in a future across an `.await` belongs to the context that the future is polled in: let the
-/// future have one of its own ([`instrument`](super::instrument)).
+/// future have one of its own ([`instrument`](super::instrument())).
 ///
 /// Where the reset cannot be done, dropping the guard leaves the variable alone; [`exit`](Scoped::exit) says why.
 ///

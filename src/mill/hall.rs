@@ -12,7 +12,7 @@ use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
-use crate::sys::{fork, membarrier};
+use crate::sys::{affinity, fork, membarrier};
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -97,6 +97,8 @@ pub(crate) struct Hall {
     pub(crate) roster: Roster,
     /// One for each NUMA node.
     pub(crate) inboxes: Vec<Bands>,
+    /// How many CPUs the builder's thread could run on.
+    cpus: usize,
     /// How many workers there should be.
     pub(crate) workers: AtomicUsize,
     /// How many threads there are.
@@ -105,6 +107,8 @@ pub(crate) struct Hall {
     pub(crate) closing: AtomicBool,
     /// Nobody waits for the end, the last handle that goes neither.
     pub(crate) detached: AtomicBool,
+    /// Threads that run their callers' code without a slot.
+    pub(crate) aside: AtomicUsize,
     /// Threads from outside that are handing work in, and found the mill open.
     pub(crate) entering: AtomicUsize,
     /// Threads from outside that run their own work in here.
@@ -143,10 +147,12 @@ impl Hall {
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             topology,
             settings,
+            cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             detached: AtomicBool::new(false),
+            aside: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
             visitor: AtomicPtr::new(visitor),
@@ -189,9 +195,10 @@ impl Hall {
         workers.saturating_sub(1).min(if membarrier::is_available() { 1 } else { 16 })
     }
 
-    /// At most half the workers search at a time.
+    /// At most half the workers search at a time, and no more than half as many as there are CPUs: who searches there takes
+    /// time from who works.
     pub(crate) fn most_searchers(&self) -> usize {
-        (self.workers() / 2).max(1)
+        (self.workers().min(self.cpus) / 2).max(1)
     }
 
     /// Another spare thread may be started.
@@ -210,8 +217,12 @@ impl Hall {
     pub(crate) fn work_visible(&self) -> bool {
         // ORDERING(seize): whoever pushes looks for a mark next, by which it is told to show the job and call somebody. If
         // it found none, it pushed before this fence, and we see the job. Who does not run does not push.
-        self.work_in_sight()
-            || self.idle.is_anybody_running(self.workers()) && membarrier::heavy() && self.work_in_sight()
+        self.work_in_sight() || self.may_be_pushing() && membarrier::heavy() && self.work_in_sight()
+    }
+
+    fn may_be_pushing(&self) -> bool {
+        // ORDERING(aside): see `Worker::blocking`. We have changed the census, with a fence.
+        self.idle.is_anybody_running(self.workers()) || self.aside.load(Ordering::Relaxed) > 0
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

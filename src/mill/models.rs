@@ -8,6 +8,7 @@
 mod deque;
 mod hall;
 mod latch;
+mod range;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -84,7 +84,8 @@ impl<T> Slots<T> {
 
     /// A tick before which nothing is due: that of the next timer, or of the slot that it is in.
     pub(super) fn next(&self) -> Option<u64> {
-        if self.moving.is_some() || self.lists[list(0, self.now)].first != NONE {
+        let is_taken = |list: usize| self.lists[list].first != NONE;
+        if self.moving.is_some_and(is_taken) || is_taken(list(0, self.now)) {
             return Some(self.now);
         }
         self.next_slot().map(|(_, start)| start)
@@ -226,7 +227,7 @@ mod tests {
         Cancel(usize),
         Advance(u64),
         /// As far as one step of so many goes.
-        Step(u64, usize),
+        Part(u64, usize),
     }
 
     fn delays() -> impl Strategy<Value = u64> {
@@ -243,7 +244,7 @@ mod tests {
             6 => delays().prop_map(Step::Insert),
             2 => any::<usize>().prop_map(Step::Cancel),
             2 => delays().prop_map(Step::Advance),
-            3 => (delays(), 1..4_usize).prop_map(|(delay, limit)| Step::Step(delay, limit)),
+            3 => (delays(), 1..4_usize).prop_map(|(delay, limit)| Step::Part(delay, limit)),
         ];
         prop::collection::vec(step, 0..200)
     }
@@ -279,7 +280,7 @@ mod tests {
                         }
                         prop_assert_eq!(due, expected);
                     }
-                    Step::Step(delay, limit) => {
+                    Step::Part(delay, limit) => {
                         // What is inserted from now on is due later than what is still due.
                         now = now.saturating_add(delay);
                         let mut due = Vec::new();
@@ -333,6 +334,19 @@ mod tests {
         assert_eq!(slots.next(), Some(64 * 64 + 64));
         assert_eq!(slots.drain(64 * 64 + 64, 8), [200]);
         assert_eq!(slots.drain(u64::MAX, 8), [300]);
+    }
+
+    #[test]
+    fn nothing_is_to_come_when_the_last_is_cancelled_while_it_moves() {
+        let mut slots = Slots::new();
+        let keys: Vec<_> = (0..15).map(|n| slots.insert(64 * 64 + 3, n)).collect();
+        assert_eq!(slots.expire(64 * 64, 1, &mut |_| panic!("not due")), Expired::Some);
+        for key in keys {
+            assert!(slots.cancel(key).is_some());
+        }
+        assert_eq!((slots.next(), slots.len()), (None, 0));
+        slots.insert(64 * 64 + 5, 20);
+        assert_eq!(slots.drain(64 * 64 + 5, 10), [20]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The wheel.
 
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -24,6 +24,14 @@ fn what_may_go_to_other_threads_may() {
     check::<TimerWheel<fn(Job)>>();
     check::<TimerThread<fn(Job)>>();
     check::<TimerId>();
+}
+
+/// A job that adds to a count.
+fn adds(to: &Arc<AtomicUsize>, n: usize) -> impl FnOnce() + Send + use<> {
+    let to = Arc::clone(to);
+    move || {
+        to.fetch_add(n, Ordering::Relaxed);
+    }
 }
 
 /// Counts its drops.
@@ -57,8 +65,8 @@ proptest! {
     #[test]
     fn nothing_is_early_nor_later_than_the_resolution(steps in steps(), resolution in 1..5_000_u64) {
         let ran = Arc::new(Mutex::new(Vec::new()));
-        let begin = Instant::now();
         let wheel = TimerWheel::with_resolution(here, Duration::from_nanos(resolution));
+        let begin = Instant::now();
         let (mut heap, mut ids, mut now) = (BinaryHeap::new(), Vec::new(), 0_u64);
         for step in steps {
             match step {
@@ -83,7 +91,7 @@ proptest! {
                     let ran = std::mem::take(&mut *ran.lock().unwrap());
                     prop_assert!(ran.iter().all(|&n| ids[n].0 <= now));
                     heap.retain(|entry| !ran.contains(&entry.0.1));
-                    // The wheel began a little later than `begin`, so its ticks lie up to one resolution off.
+                    // The wheel began a little earlier than `begin`, so its ticks lie up to one resolution off.
                     let late = now.saturating_sub(resolution);
                     prop_assert!(heap.peek().is_none_or(|entry| entry.0.0 >= late));
                     let ticks: Vec<u64> = ran.iter().map(|&n| ids[n].0 / resolution).collect();
@@ -169,11 +177,9 @@ fn jobs_may_enter_cancel_and_advance() {
     wheel
         .enter_at(now, move || {
             inside.cancel(doomed).unwrap();
-            let again = Arc::clone(&count);
-            inside.enter_at(now, move || drop(again.fetch_add(1, Ordering::Relaxed))).unwrap();
+            inside.enter_at(now, adds(&count, 1)).unwrap();
             inside.advance(now + 2 * MS);
-            let again = Arc::clone(&count);
-            inside.enter_at(now + 3 * MS, move || drop(again.fetch_add(10, Ordering::Relaxed))).unwrap();
+            inside.enter_at(now + 3 * MS, adds(&count, 10)).unwrap();
         })
         .unwrap();
     assert!(wheel.advance(now + 2 * MS).is_some());
@@ -263,21 +269,20 @@ fn the_thread_may_drop_itself() {
 
 #[test]
 fn every_timer_runs_or_is_cancelled_and_never_both() {
-    const TIMERS: u64 = 400;
-    let (ran, cancelled) = (Arc::new(AtomicU64::new(0)), AtomicU64::new(0));
+    const TIMERS: usize = 400;
+    let (ran, cancelled) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let wheel = TimerWheel::with_resolution(here, Duration::from_micros(10)).start().unwrap();
     thread::scope(|s| {
-        for thread in 0..3_u64 {
+        for thread in 0..3 {
             let (wheel, ran, cancelled) = (&wheel, &ran, &cancelled);
             s.spawn(move || {
                 for n in 0..TIMERS {
-                    let ran = Arc::clone(ran);
-                    let delay = Duration::from_micros((n * 31 + thread) % 200);
-                    let id = wheel.enter_after(delay, move || drop(ran.fetch_add(1, Ordering::Relaxed)));
+                    let delay = Duration::from_micros((n * 31 + thread) as u64 % 200);
+                    let id = wheel.enter_after(delay, adds(ran, 1));
                     if n % 2 == 0 {
                         thread::yield_now();
                         let gone = wheel.cancel(id.unwrap()).is_ok();
-                        cancelled.fetch_add(u64::from(gone), Ordering::Relaxed);
+                        cancelled.fetch_add(usize::from(gone), Ordering::Relaxed);
                     }
                 }
             });
