@@ -104,8 +104,7 @@ unsafe impl<F: Waitable + Send> Sync for Completions<F> {}
 impl<F: Waitable> Completions<F> {
     /// For so many futures to begin with.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let stack =
-            Stack { top: AtomicPtr::new(ptr::null_mut()), waiter: AtomicPtr::new(ptr::null_mut()) };
+        let stack = Stack { top: AtomicPtr::new(ptr::null_mut()), waiter: AtomicPtr::new(ptr::null_mut()) };
         let mut this = Completions {
             stack: Box::new(stack),
             chunks: Vec::new(),

@@ -12,9 +12,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::prim::local;
+use crate::sys::fork::Kept;
 
 /// A task that is open on this thread.
 struct Open {
@@ -61,20 +61,7 @@ fn open_tasks() -> Vec<usize> {
 }
 
 /// Which task waits for which.
-static WAITS: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
-
-/// `None` if somebody else has the table, and keeps it: in a child that was forked while another thread had it, that is
-/// for ever, so nobody waits here.
-fn waits() -> Option<MutexGuard<'static, BTreeMap<usize, usize>>> {
-    for _ in 0..1_000 {
-        match WAITS.try_lock() {
-            Ok(waits) => return Some(waits),
-            Err(TryLockError::Poisoned(waits)) => return Some(waits.into_inner()),
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-        }
-    }
-    None
-}
+static WAITS: Kept<BTreeMap<usize, usize>> = Kept::new(BTreeMap::new());
 
 /// Says for as long as it lives that the tasks that are open on this thread wait.
 #[derive(Debug)]
@@ -93,31 +80,33 @@ pub(crate) fn wait_for(awaited: *const ()) -> Result<Option<Wait>, Circle> {
         return Ok(None);
     }
     let open = open_tasks();
-    let Some(mut waits) = waits() else { return Ok(None) };
-    let mut at = awaited.addr();
-    // The table has no circle, since nobody closes one.
-    loop {
-        if open.contains(&at) {
-            return Err(Circle);
+    WAITS.with(|waits| {
+        let mut at = awaited.addr();
+        // The table has no circle, since nobody closes one.
+        loop {
+            if open.contains(&at) {
+                return Err(Circle);
+            }
+            match waits.get(&at) {
+                Some(&next) => at = next,
+                None => break,
+            }
         }
-        match waits.get(&at) {
-            Some(&next) => at = next,
-            None => break,
-        }
-    }
-    let before = open.into_iter().map(|task| (task, waits.insert(task, awaited.addr()))).collect();
-    Ok(Some(Wait { before }))
+        let before = open.into_iter().map(|task| (task, waits.insert(task, awaited.addr()))).collect();
+        Ok(Some(Wait { before }))
+    })
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let Some(mut waits) = waits() else { return };
-        for (task, before) in self.before.drain(..) {
-            match before {
-                Some(awaited) => waits.insert(task, awaited),
-                None => waits.remove(&task),
-            };
-        }
+        WAITS.with(|waits| {
+            for (task, before) in self.before.drain(..) {
+                match before {
+                    Some(awaited) => waits.insert(task, awaited),
+                    None => waits.remove(&task),
+                };
+            }
+        });
     }
 }
 

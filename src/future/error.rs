@@ -156,7 +156,9 @@ pub enum SubmitError {
     #[error("the executor's queue is full; submit again later, or let `submit` wait for room")]
     Full,
     /// This process was forked from the one that made the executor, and has none of its threads.
-    #[error("this process was forked after the executor was made, and has none of its workers; make one here")]
+    #[error(
+        "this process was forked after the executor was made, and has none of its workers; make one here"
+    )]
     Forked,
 }
 

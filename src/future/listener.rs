@@ -122,7 +122,11 @@ impl Listener {
     pub(crate) fn await_told(&self) {
         let mut round = 0;
         while !self.is_told() {
-            if round < 64 && !cfg!(loom) { spin_loop() } else { yield_now() }
+            if round < 64 && !cfg!(loom) {
+                spin_loop()
+            } else {
+                yield_now()
+            }
             round += 1;
         }
     }

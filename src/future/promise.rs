@@ -89,10 +89,7 @@ impl<T> Promise<T> {
     /// Was the future cancelled, so that nobody needs the result any more?
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(
-            self.core().load().state(),
-            FutureState::Cancelled | FutureState::CancelledAndNotified
-        )
+        matches!(self.core().load().state(), FutureState::Cancelled | FutureState::CancelledAndNotified)
     }
 
     /// Says that the work begins: from now on the future is running, and cannot be cancelled. False if it was cancelled

@@ -176,7 +176,9 @@ impl<T: Clone> std::future::Future for SharedFuture<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        this.slot.poll(&this.future.core(), context).map(|()| this.future.result_ref().cloned().map_err(Clone::clone))
+        this.slot
+            .poll(&this.future.core(), context)
+            .map(|()| this.future.result_ref().cloned().map_err(Clone::clone))
     }
 }
 

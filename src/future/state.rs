@@ -303,7 +303,11 @@ impl Word {
                 return now;
             }
             // Whoever holds it does a handful of instructions; if it was preempted in them, let it run.
-            if round < 64 && !cfg!(loom) { spin_loop() } else { yield_now() }
+            if round < 64 && !cfg!(loom) {
+                spin_loop()
+            } else {
+                yield_now()
+            }
             round += 1;
         }
     }

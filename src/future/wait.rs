@@ -129,8 +129,7 @@ pub fn wait<F: Waitable>(
 }
 
 fn wait_for<F: Waitable>(futures: &[F], patient: bool, deadline: Option<Instant>, when: ReturnWhen) {
-    let is_met =
-        |future: &F| future.handle().load().ended().is_some_and(|ended| when.is_met_by(ended));
+    let is_met = |future: &F| future.handle().load().ended().is_some_and(|ended| when.is_met_by(ended));
     if futures.iter().any(is_met) {
         return;
     }

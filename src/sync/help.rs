@@ -96,7 +96,10 @@ mod tests {
         }
         let depth = Cell::new(0);
         let data = std::ptr::from_ref(&depth).cast();
-        assert!(replace(Some(Help { leave: |d| add(d, 1), back: |d| add(d, -1), wait: |_, _| (), data })).is_none());
+        assert!(
+            replace(Some(Help { leave: |d| add(d, 1), back: |d| add(d, -1), wait: |_, _| (), data }))
+                .is_none()
+        );
         assert_eq!(asleep(|| (depth.get(), asleep(|| depth.get()))), (1, 1));
         let panicked = crate::unwind::halt(|| asleep(|| panic!("in the wait")));
         assert!(panicked.is_err());

@@ -45,7 +45,8 @@ fn the_first_deadlock_of_the_documentation_ends() {
     let _watched = watch("first deadlock");
     for round in 0..5 {
         for pool in pools() {
-            let (a, b): (Arc<OnceLock<SharedFuture<u32>>>, Arc<OnceLock<SharedFuture<u32>>>) = Default::default();
+            let (a, b): (Arc<OnceLock<SharedFuture<u32>>>, Arc<OnceLock<SharedFuture<u32>>>) =
+                Default::default();
             let wait_on_b = {
                 let b = Arc::clone(&b);
                 move || b.wait().result().map_or_else(|error| told(&error), |_| 5)
@@ -127,7 +128,8 @@ fn a_worker_may_wait_for_many_and_for_a_while() {
             let first: u64 = waited.done.into_iter().map(|future| future.result().unwrap()).sum();
             let second: u64 = as_completed((0..100).map(submit)).map(|future| future.result().unwrap()).sum();
             let third = submit(1).result_timeout(Duration::from_secs(60)).unwrap();
-            let some = wait([submit(1), submit(2)], Some(Duration::from_secs(60)), ReturnWhen::FirstCompleted);
+            let some =
+                wait([submit(1), submit(2)], Some(Duration::from_secs(60)), ReturnWhen::FirstCompleted);
             assert!(!some.done.is_empty());
             let fourth: u64 = inner.map(|n: u64| n, 0..100).buffer_size(3).map(Result::unwrap).sum();
             first + second + third + fourth

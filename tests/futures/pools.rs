@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gristmill::concurrent::futures::{
-    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, TaskError,
-    ThreadPoolExecutor, WhenFull,
+    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, TaskError, ThreadPoolExecutor,
+    WhenFull,
 };
 use gristmill::contextvars::ContextVar;
 use gristmill::{CancelToken, Priority};
@@ -57,11 +57,8 @@ fn zero_workers_are_none() {
 fn threads_start_when_they_are_needed() {
     let started = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&started);
-    let pool = ThreadPoolExecutor::builder()
-        .max_workers(4)
-        .initializer(move || tick(&counts))
-        .build()
-        .unwrap();
+    let pool =
+        ThreadPoolExecutor::builder().max_workers(4).initializer(move || tick(&counts)).build().unwrap();
     let mut holds = Vec::new();
     for running in 1..=4 {
         holds.push(hold(&pool));
@@ -220,9 +217,8 @@ fn a_task_runs_in_the_context_of_its_submitter() {
 #[test]
 fn a_full_pool_does_as_it_was_told() {
     let _watched = watch("full");
-    let build = |when| {
-        ThreadPoolExecutor::builder().max_workers(1).max_pending(2).when_full(when).build().unwrap()
-    };
+    let build =
+        |when| ThreadPoolExecutor::builder().max_workers(1).max_pending(2).when_full(when).build().unwrap();
     let refuses = build(WhenFull::Refuse);
     let go = hold(&refuses);
     let queued = [refuses.submit(|| 1).unwrap(), refuses.submit(|| 2).unwrap()];
@@ -365,8 +361,10 @@ fn scoped_tasks_borrow() {
                 for (square, &number) in squares.iter_mut().zip(&numbers) {
                     drop(scope.submit(move || *square = number * number));
                 }
-                let sums: Vec<_> =
-                    numbers.chunks(100).map(|chunk| scope.submit(move || chunk.iter().sum::<u64>())).collect();
+                let sums: Vec<_> = numbers
+                    .chunks(100)
+                    .map(|chunk| scope.submit(move || chunk.iter().sum::<u64>()))
+                    .collect();
                 sums.into_iter().map(|sum| sum.result().unwrap()).sum::<u64>()
             })
             .unwrap();

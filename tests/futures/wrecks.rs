@@ -53,7 +53,13 @@ fn a_payload_that_is_no_text_and_panics_in_its_drop_is_survived() {
 fn a_panic_tells_where_it_was() {
     let pool = ThreadPoolExecutor::new(1).unwrap();
     let line = line!() + 1;
-    let failed = pool.submit(|| if true { panic!("here") }).unwrap();
+    let failed = pool
+        .submit(|| {
+            if true {
+                panic!("here")
+            }
+        })
+        .unwrap();
     match failed.result() {
         Err(error @ TaskError::Panicked { .. }) => {
             let text = error.to_string();

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use gristmill::concurrent::futures::{
-    Calls, Ended, Executor, ExecutorBase as _, Future, ReturnWhen, Shutdown, SubmitError, TaskError, as_completed, wait,
+    Calls, Ended, Executor, ExecutorBase as _, Future, ReturnWhen, Shutdown, SubmitError, TaskError,
+    as_completed, wait,
 };
 
 use crate::suite::boom;
@@ -93,7 +94,10 @@ pub(crate) fn a_panic_is_an_error_and_the_worker_lives<S: Subject>() {
         match failed.exception() {
             Some(TaskError::Panicked { message, location, .. }) => {
                 assert_eq!(message, &format!("no {n}"));
-                assert!(location.as_ref().is_none_or(|place| place.file.ends_with("executor.rs")), "{location:?}");
+                assert!(
+                    location.as_ref().is_none_or(|place| place.file.ends_with("executor.rs")),
+                    "{location:?}"
+                );
             }
             other => panic!("{other:?}"),
         }

@@ -175,14 +175,12 @@ impl ThreadPoolBuilder {
     pub fn build(self) -> Result<ThreadPoolExecutor, BuildError> {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
         panics::note_places();
-        let noticed = self.prefix.is_some()
-            || self.initializer.is_some()
-            || self.callers_differ
-            || self.strict_fifo;
+        let noticed =
+            self.prefix.is_some() || self.initializer.is_some() || self.callers_differ || self.strict_fifo;
         let caller_runs = self.caller_runs.unwrap_or(!noticed);
-        let prefix = self.prefix.unwrap_or_else(|| {
-            format!("ThreadPoolExecutor-{}", POOLS.fetch_add(1, Ordering::Relaxed))
-        });
+        let prefix = self
+            .prefix
+            .unwrap_or_else(|| format!("ThreadPoolExecutor-{}", POOLS.fetch_add(1, Ordering::Relaxed)));
         let post = Post::lease();
         post.caller_runs.store(caller_runs, Ordering::Relaxed);
         post.strict_fifo.store(self.strict_fifo, Ordering::Relaxed);

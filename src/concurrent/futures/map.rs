@@ -20,7 +20,11 @@ enum Piece<R> {
 
 impl<R> Piece<R> {
     /// Waits for its results and adds them to `ready`; gives the piece back if the time is up.
-    fn finish(mut self, deadline: Option<Instant>, ready: &mut VecDeque<Result<R, TaskError>>) -> Option<Self> {
+    fn finish(
+        mut self,
+        deadline: Option<Instant>,
+        ready: &mut VecDeque<Result<R, TaskError>>,
+    ) -> Option<Self> {
         match &mut self {
             Piece::One(future) => match wait_for(future, deadline) {
                 Err(TaskError::Timeout) => return Some(self),

@@ -14,13 +14,14 @@
 #![allow(unsafe_code, reason = "a count of the mill that posts hold as a pointer")]
 
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::concurrent::futures::room::Room;
 use crate::future::error::{BrokenExecutor, SubmitError};
 use crate::mill::hall::Hall;
 use crate::prim::Padded;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use crate::sys::fork::Kept;
 
 /// What a worker is to do with the tasks that it draws: a set of these.
 const CLOSED: u8 = 1;
@@ -53,26 +54,21 @@ pub(super) struct Post {
     pins: Padded<AtomicUsize>,
 }
 
-/// Posts without a pool, and posts whose pool may have threads yet.
-static IDLE: Mutex<(Vec<&Post>, Vec<&Post>)> = Mutex::new((Vec::new(), Vec::new()));
-
-/// `None` if somebody else has the lists and keeps them: in a child that was forked meanwhile that is for ever.
-fn idle() -> Option<MutexGuard<'static, (Vec<&'static Post>, Vec<&'static Post>)>> {
-    for _ in 0..1_000 {
-        match IDLE.try_lock() {
-            Ok(idle) => return Some(idle),
-            Err(TryLockError::Poisoned(idle)) => return Some(idle.into_inner()),
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-        }
-    }
-    None
+/// Posts that no pool has now.
+struct Idle {
+    /// Those that the next pool may have.
+    free: Vec<&'static Post>,
+    /// Those whose pool has been dropped, and may have threads yet.
+    retired: Vec<&'static Post>,
 }
+
+static IDLE: Kept<Idle> = Kept::new(Idle { free: Vec::new(), retired: Vec::new() });
 
 impl Post {
     /// A post for a pool; it is [assigned](Self::assign) a mill next.
     pub(super) fn lease() -> &'static Post {
         Post::sweep();
-        let left = idle().and_then(|mut idle| idle.0.pop());
+        let left = IDLE.with(|idle| idle.free.pop());
         left.unwrap_or_else(|| {
             Box::leak(Box::new(Post {
                 orders: AtomicU8::new(0),
@@ -86,12 +82,10 @@ impl Post {
         })
     }
 
-    /// Gives a post back that was never assigned.
+    /// Gives a post back that has no mill.
     pub(super) fn unlease(&'static self) {
         self.reset();
-        if let Some(mut idle) = idle() {
-            idle.0.push(self);
-        }
+        IDLE.with(|idle| idle.free.push(self));
     }
 
     fn reset(&self) {
@@ -108,36 +102,34 @@ impl Post {
 
     /// The pool has been dropped; the post is free once its mill has ended.
     pub(super) fn retire(&'static self) {
-        if let Some(mut idle) = idle() {
-            idle.1.push(self);
-        }
+        IDLE.with(|idle| idle.retired.push(self));
         Post::sweep();
     }
 
-    /// Takes the posts of mills that have ended.
+    /// Takes the posts back whose mills have ended.
     fn sweep() {
-        let mut halls = Vec::new();
-        let Some(mut idle) = idle() else { return };
-        let (free, retired) = &mut *idle;
-        retired.retain(|post| {
-            let hall = post.hall.load(Ordering::Acquire);
-            // SAFETY: counted while the post has a pool.
-            let ended = unsafe { &*hall }.has_ended();
-            // ORDERING(post): AcqRel; sees all that those did who had it pinned.
-            let taken = ended
-                && post.pins.compare_exchange(0, GONE, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-            if taken {
-                post.hall.store(ptr::null_mut(), Ordering::Relaxed);
-                post.reset();
-                free.push(post);
-                // SAFETY: the count of `assign`, and nobody has the post pinned.
-                halls.push(unsafe { Arc::from_raw(hall) });
-            }
-            !taken
+        let mut ended = Vec::new();
+        IDLE.with(|idle| {
+            idle.retired.retain(|post| {
+                let hall = post.hall.load(Ordering::Acquire);
+                // SAFETY: counted while the post has a pool.
+                let has_ended = unsafe { &*hall }.has_ended();
+                // ORDERING(post): AcqRel; sees all that those did who had it pinned.
+                let taken = has_ended
+                    && post.pins.compare_exchange(0, GONE, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+                if taken {
+                    ended.push(*post);
+                }
+                !taken
+            });
         });
-        // Not under the lock: a mill's last count drops what its user gave it.
-        drop(idle);
-        drop(halls);
+        // Not within the list: a mill's last count drops what its user gave it.
+        for post in ended {
+            let hall = post.hall.swap(ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: the count of `assign`, and nobody has the post pinned.
+            drop(unsafe { Arc::from_raw(hall) });
+            post.unlease();
+        }
     }
 
     /// Is this the mill of the pool?

@@ -28,7 +28,7 @@ impl<'a, 'scope> PoolScope<'a, 'scope> {
         R: Send + 'scope,
     {
         let (mut promise, future) = Promise::new();
-        let captured = crate::contextvars::context::capture();
+        let captured = crate::contextvars::capture();
         self.0.spawn(move |_| {
             if promise.set_running_or_notify_cancel() != Ok(true) {
                 return;

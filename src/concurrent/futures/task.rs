@@ -18,7 +18,7 @@ use std::ptr::{self, NonNull};
 
 use crate::concurrent::futures::panics;
 use crate::concurrent::futures::post::{Order, Post};
-use crate::contextvars::context::{Captured, capture};
+use crate::contextvars::{Captured, capture};
 use crate::future::cell::{Cell, Core, Handle, Kind};
 use crate::future::cycle;
 use crate::future::error::TaskError;
@@ -197,9 +197,7 @@ where
             Err(Box::new(TaskError::Cancelled))
         } else {
             let Rest { context, work } = rest;
-            cycle::open(ptr::from_ref(this.cell.core()).cast(), || {
-                panics::caught(|| context.run(work))
-            })
+            cycle::open(ptr::from_ref(this.cell.core()).cast(), || panics::caught(|| context.run(work)))
         };
         this.head.runner.store(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: claimed and held by the caller, who says whether it lets go.

@@ -10,7 +10,7 @@ use crate::concurrent::futures::executor::{ErasedExecutor, ExecutorBase, Shutdow
 use crate::concurrent::futures::post::Post;
 use crate::concurrent::futures::scope::PoolScope;
 use crate::concurrent::futures::task::Task;
-use crate::contextvars::context::capture;
+use crate::contextvars::capture;
 use crate::future::error::{SubmitError, TaskError};
 use crate::future::handle::Future;
 use crate::mill::cancel::CancelToken;
@@ -57,7 +57,11 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.post.close(false);
         let hall = self.mill.hall();
-        if hall.detached.load(Ordering::Relaxed) { hall.close() } else { hall.shut_down() }
+        if hall.detached.load(Ordering::Relaxed) {
+            hall.close()
+        } else {
+            hall.shut_down()
+        }
         self.post.retire();
     }
 }
@@ -297,7 +301,11 @@ impl TaskOptions<'_> {
         let pool = &self.pool.0;
         let nodes = pool.mill.hall().inboxes.len();
         if let Some(node) = self.node {
-            assert!(node < nodes, "there is no node {node}: this pool's topology has nodes 0 to {}", nodes - 1);
+            assert!(
+                node < nodes,
+                "there is no node {node}: this pool's topology has nodes 0 to {}",
+                nodes - 1
+            );
         }
         let (task, future) = match self.deadline {
             None => Task::new(task),
@@ -314,7 +322,9 @@ fn until<R>(deadline: Instant, task: impl FnOnce() -> R) -> Result<R, TaskError>
         return Err(TaskError::Expired);
     }
     let token = CancelToken::new().with_deadline(deadline);
-    token.run(task).map_err(|_| if Instant::now() >= deadline { TaskError::Expired } else { TaskError::Cancelled })
+    token
+        .run(task)
+        .map_err(|_| if Instant::now() >= deadline { TaskError::Expired } else { TaskError::Cancelled })
 }
 
 impl Pool {
