@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use gristmill::concurrent::futures::{Executor, ReturnWhen, TaskError, ThreadPoolExecutor, as_completed, wait};
+use gristmill::concurrent::futures::{
+    Executor, ReturnWhen, TaskError, ThreadPoolExecutor, as_completed, wait,
+};
 
 /// Stands for a request to some server.
 fn fetch(page: &str) -> usize {
@@ -29,7 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pages = ["index", "news", "no such page", "contact"];
     let sizes = pages.map(|page| (pool.submit(move || fetch(page)), page));
     let sizes = sizes.map(|(size, page)| size.map(|size| (size, page)));
-    for done in as_completed(sizes.into_iter().collect::<Result<Vec<_>, _>>()?).timeout(Duration::from_secs(60)) {
+    for done in
+        as_completed(sizes.into_iter().collect::<Result<Vec<_>, _>>()?).timeout(Duration::from_secs(60))
+    {
         let (size, page) = done?;
         match size.result() {
             Ok(size) => println!("{page}: {size} bytes"),
@@ -40,7 +44,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The first primes of an endless input, a hundred numbers to a task, eight tasks under way.
     let primes = pool.map(|n| (n, is_prime(n)), 1_000_000..).chunk_size(100).buffer_size(8);
-    let primes: Vec<u64> = primes.filter_map(Result::ok).filter(|(_, prime)| *prime).map(|(n, _)| n).take(3).collect();
+    let primes: Vec<u64> =
+        primes.filter_map(Result::ok).filter(|(_, prime)| *prime).map(|(n, _)| n).take(3).collect();
     println!("primes from a million on: {primes:?}");
 
     // A task waits for others of its own pool; even one worker would do.

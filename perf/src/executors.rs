@@ -28,7 +28,11 @@ pub(crate) struct Listing {
 pub(crate) const EXECUTORS: [Listing; 5] = [
     Listing { name: "gristmill", about: "ThreadPoolExecutor::submit and Future::result", open: gristmill },
     Listing { name: "rayon", about: "ThreadPool::spawn and a oneshot channel", open: rayon },
-    Listing { name: "crossbeam", about: "threads on a crossbeam channel, a oneshot channel each", open: channels },
+    Listing {
+        name: "crossbeam",
+        about: "threads on a crossbeam channel, a oneshot channel each",
+        open: channels,
+    },
     Listing { name: "tokio", about: "spawn and JoinHandle, runtime of several threads", open: tokio },
     Listing { name: "tokio-blocking", about: "spawn_blocking and JoinHandle", open: tokio_blocking },
 ];
@@ -52,7 +56,8 @@ fn gristmill(workers: usize) -> Result<Box<dyn Executor>, CompareError> {
 
 impl Executor for Gristmill {
     fn flood(&self, tasks: u64) -> u64 {
-        let futures: Vec<_> = (0..tasks).filter_map(|number| self.0.submit(move || task(number)).ok()).collect();
+        let futures: Vec<_> =
+            (0..tasks).filter_map(|number| self.0.submit(move || task(number)).ok()).collect();
         futures.into_iter().filter_map(|future| future.result().ok()).sum()
     }
 

@@ -49,18 +49,41 @@ fn wait_for_others(core: Handle<'_>, deadline: Option<Instant>) -> Outlook {
         circle: Cell::new(false),
         wait: Cell::new(None),
     };
-    if !waiting.is_over() && !help::wait(&waiting) {
-        waiting.spin();
-        if !waiting.is_over() {
-            help::asleep(|| {
-                let parker = Parker::current();
-                while !waiting.is_over() && waiting.announce(parker) {
-                    waiting.sleep(parker);
-                }
-            });
+    until_over(&waiting);
+    waiting.outlook()
+}
+
+/// Waits until `awaited` is over: in the way of the worker on this thread, or else spinning a little, and then asleep.
+pub(crate) fn until_over(awaited: &dyn Awaited) {
+    if awaited.is_over() || help::wait(awaited) {
+        return;
+    }
+    for round in 0..PATIENCE {
+        if awaited.is_over() {
+            return;
+        }
+        if round < PATIENCE / 2 {
+            for _ in 0..6 {
+                spin_loop();
+            }
+        } else {
+            yield_now();
         }
     }
-    waiting.outlook()
+    help::asleep(|| {
+        let parker = Parker::current();
+        while !awaited.is_over() && awaited.announce(parker) {
+            awaited.sleep(parker);
+        }
+    });
+}
+
+/// Sleeps on `parker`, at most until `deadline`.
+pub(crate) fn sleep_until(parker: Unparker, deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(Instant::now())),
+        None => parker.park(),
+    }
 }
 
 /// Rounds before a thread outside of all mills sleeps; the second half yields the processor.
@@ -77,21 +100,6 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn spin(&self) {
-        for round in 0..PATIENCE {
-            if self.is_over() {
-                return;
-            }
-            if round < PATIENCE / 2 {
-                for _ in 0..6 {
-                    spin_loop();
-                }
-            } else {
-                yield_now();
-            }
-        }
-    }
-
     fn outlook(&self) -> Outlook {
         if self.core.is_done() {
             Outlook::Done
@@ -146,10 +154,7 @@ impl Awaited for Waiting<'_> {
     }
 
     fn sleep(&self, parker: Unparker) {
-        match self.deadline {
-            Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => parker.park(),
-        }
+        sleep_until(parker, self.deadline);
     }
 
     fn runner(&self, mill: *const ()) -> *const () {

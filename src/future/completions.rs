@@ -13,12 +13,13 @@ use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 use std::time::Instant;
 
+use crate::future::blocking;
 use crate::future::ended::Ended;
 use crate::future::listener::{Listener, Tell};
 use crate::future::waitable::Waitable;
 use crate::prim::atomic::{AtomicPtr, Ordering, fence};
-use crate::prim::{fence_after_update, spin_loop, yield_now};
-use crate::sync::help;
+use crate::prim::fence_after_update;
+use crate::sync::help::Awaited;
 use crate::sync::parker::{Parker, Unparker};
 
 /// The stack of those that are done.
@@ -49,7 +50,7 @@ impl Stack {
             // Whoever pushed the first wakes the waiter.
             return None;
         }
-        // ORDERING(completions-waiter): pushed, fence, look for who waits; pairs with the fence in `Completions::next`.
+        // ORDERING(completions-waiter): pushed, fence, look for who waits; pairs with the fence in `Filled::announce`.
         fence_after_update();
         // SAFETY: null or a parker, and parkers are never freed.
         unsafe { stack.waiter.load(Ordering::Acquire).as_ref() }
@@ -62,6 +63,37 @@ impl Stack {
     fn take(&self) -> *mut Listener {
         // ORDERING(completions): Acquire; pairs with the exchange in `push`.
         self.top.swap(ptr::null_mut(), Ordering::Acquire)
+    }
+}
+
+/// The wait for something on a stack.
+struct Filled<'a> {
+    stack: &'a Stack,
+    deadline: Option<Instant>,
+}
+
+impl Awaited for Filled<'_> {
+    fn is_over(&self) -> bool {
+        !self.stack.is_empty() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn announce(&self, parker: Unparker) -> bool {
+        self.stack.waiter.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
+        // ORDERING(completions-waiter): see `Stack::push`.
+        fence(Ordering::SeqCst);
+        !self.is_over()
+    }
+
+    fn sleep(&self, parker: Unparker) {
+        blocking::sleep_until(parker, self.deadline);
+    }
+
+    fn runner(&self, _: *const ()) -> *const () {
+        ptr::null()
+    }
+
+    fn family(&self) -> *const () {
+        ptr::null()
     }
 }
 
@@ -210,29 +242,9 @@ impl<F: Waitable> Completions<F> {
 
     /// Waits until something is on the stack; false if the time is up.
     fn wait(&self, deadline: Option<Instant>) -> bool {
-        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        for round in 0..64 {
-            if !self.stack.is_empty() {
-                return true;
-            }
-            if round < 48 { spin_loop() } else { yield_now() }
-        }
-        if is_late() {
-            return false;
-        }
-        help::asleep(|| {
-            let parker = Parker::current();
-            self.stack.waiter.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
-            // ORDERING(completions-waiter): see `push`.
-            fence(Ordering::SeqCst);
-            while self.stack.is_empty() && !is_late() {
-                match deadline {
-                    Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(Instant::now())),
-                    None => parker.park(),
-                }
-            }
-            self.stack.waiter.store(ptr::null_mut(), Ordering::Relaxed);
-        });
+        let filled = Filled { stack: &self.stack, deadline };
+        blocking::until_over(&filled);
+        self.stack.waiter.store(ptr::null_mut(), Ordering::Relaxed);
         !self.stack.is_empty()
     }
 

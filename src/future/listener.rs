@@ -5,7 +5,7 @@
 //! the future done takes the whole list and [tells](tell) each: first those who wait, then the callbacks, both in the
 //! order in which they were added. Its last touch of a listener that waits is to set `told`; after that the listener may
 //! be gone. So an owner that wants its listener back, and cannot remove it because the future is done, waits for `told`,
-//! which is near: no code of a user stands before it but wakers.
+//! which is near: no code of a user stands before it but the cloning of a waker.
 
 #![allow(unsafe_code, reason = "a linked list of nodes that lie with whoever waits")]
 
@@ -162,11 +162,13 @@ pub(crate) unsafe fn tell(list: *mut Listener, ended: Ended) {
                 parker.unpark();
             }
             Tell::Waker(waker) => {
-                if let Err(payload) = unwind::halt(|| waker.wake_by_ref()) {
-                    unwind::drop_quietly(payload);
-                }
+                // Its own, since whoever is woken may do so in this very call, and wants the listener back.
+                let waker = unwind::halt(|| waker.clone());
                 // ORDERING(told): Release.
                 listener.told.store(true, Ordering::Release);
+                if let Err(payload) = waker.and_then(|waker| unwind::halt(|| waker.wake())) {
+                    unwind::drop_quietly(payload);
+                }
             }
             Tell::Note(note, data) => {
                 // SAFETY: whoever made the listener says so; its owner waits for our `told`.

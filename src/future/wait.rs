@@ -6,12 +6,13 @@ use std::collections::HashSet;
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use crate::future::blocking;
 use crate::future::ended::Ended;
 use crate::future::handle::deadline_in;
 use crate::future::listener::{Listener, Tell};
 use crate::future::waitable::Waitable;
 use crate::prim::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::help;
+use crate::sync::help::Awaited;
 use crate::sync::parker::{Parker, Unparker};
 
 /// What [`wait`] waits for.
@@ -160,18 +161,36 @@ fn wait_for<F: Waitable>(futures: &[F], patient: bool, deadline: Option<Instant>
             listener.mark_told();
         }
     }
-    // ORDERING(tally): Acquire; pairs with the store in `count`.
-    let is_over = || tally.over.load(Ordering::Acquire);
-    if is_over() {
-        return;
+    blocking::until_over(&Counted { tally: &tally, deadline });
+}
+
+/// The wait for a tally.
+struct Counted<'a> {
+    tally: &'a Tally,
+    deadline: Option<Instant>,
+}
+
+impl Awaited for Counted<'_> {
+    fn is_over(&self) -> bool {
+        // ORDERING(tally): Acquire; pairs with the store in `count`.
+        self.tally.over.load(Ordering::Acquire)
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
-    help::asleep(|| {
-        while !is_over() {
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => tally.parker.park(),
-                Some(left) if left.is_zero() => break,
-                Some(left) => tally.parker.park_timeout(left),
-            }
-        }
-    });
+
+    /// The tally knows the parker of the only thread that waits for it.
+    fn announce(&self, _: Unparker) -> bool {
+        !self.is_over()
+    }
+
+    fn sleep(&self, parker: Unparker) {
+        blocking::sleep_until(parker, self.deadline);
+    }
+
+    fn runner(&self, _: *const ()) -> *const () {
+        ptr::null()
+    }
+
+    fn family(&self) -> *const () {
+        ptr::null()
+    }
 }

@@ -184,9 +184,10 @@ impl Hall {
 
     /// The mill has ended: no thread of its own or from outside is in it, and no work.
     pub(crate) fn has_ended(&self) -> bool {
-        self.is_over()
-            && self.threads.load(Ordering::Acquire) == 0
+        // ORDERING(threads): Acquire; pairs with the updates of threads that leave.
+        self.threads.load(Ordering::Acquire) == 0
             && self.visitors.load(Ordering::SeqCst) == 0
+            && self.is_over()
     }
 
     /// How many jobs each worker keeps public. One will do, as thieves can take what is private from whoever does not

@@ -478,7 +478,8 @@ impl<'a> Worker<'a> {
             } else if !self.seat.has_mail() {
                 if hall.is_over() {
                     idle.leave(searching);
-                    hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    // ORDERING(threads): Release; pairs with the load in `Hall::has_ended`.
+                    hall.threads.fetch_sub(1, Ordering::Release);
                     // Whoever has published a job since we looked may have counted on us.
                     hall.call_if_work(Some(self.seat));
                     return;
@@ -865,7 +866,8 @@ impl Hall {
     /// Counts one thread less, if there are more than workers.
     fn dismiss(&self) -> bool {
         let surplus = |threads| (threads > self.workers()).then(|| threads - 1);
-        self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, surplus).is_ok()
+        // ORDERING(threads): as in `live`.
+        self.threads.fetch_update(Ordering::Release, Ordering::Relaxed, surplus).is_ok()
     }
 
     /// Starts the thread of a claimed seat. It tells `pinned` how it went to move to its place, if it must.

@@ -22,7 +22,8 @@ pub(super) struct Timed {
     trip: [Option<Spread>; 2],
 }
 
-pub(super) const HEAD: [&str; 6] = ["executor", "tasks per s", "ns per task", "trip p50 us", "trip p99 us", "with"];
+pub(super) const HEAD: [&str; 6] =
+    ["executor", "tasks per s", "ns per task", "trip p50 us", "trip p99 us", "with"];
 
 pub(super) const ABOUT: &str = "A million tiny tasks (quick: 100,000) submitted by one thread, then the result of each; \
     and one task after the other, from its submission until its result is there. Medians over the rounds.";
@@ -30,7 +31,8 @@ pub(super) const ABOUT: &str = "A million tiny tasks (quick: 100,000) submitted 
 /// Runs all of them in turns.
 pub(super) fn run(plan: &Plan, progress: &ProgressBar) -> Result<Vec<Timed>, CompareError> {
     let (tasks, times, rounds) = if plan.quick { (100_000, 2_000, 3) } else { (1_000_000, 20_000, 5) };
-    let executors = EXECUTORS.iter().map(|listing| (listing.open)(plan.workers)).collect::<Result<Vec<_>, _>>()?;
+    let executors =
+        EXECUTORS.iter().map(|listing| (listing.open)(plan.workers)).collect::<Result<Vec<_>, _>>()?;
     let mut values = vec![[const { Vec::new() }; 3]; executors.len()];
     let mut shuffler = Shuffler::new(plan.seed);
     // The first round only warms up.
@@ -72,7 +74,8 @@ pub(super) fn run(plan: &Plan, progress: &ProgressBar) -> Result<Vec<Timed>, Com
 
 /// One line of the table.
 pub(super) fn cells(timed: &Timed) -> [String; 6] {
-    let median = |spread: Option<Spread>| spread.map_or_else(|| "-".to_owned(), |spread| figures(spread.median));
+    let median =
+        |spread: Option<Spread>| spread.map_or_else(|| "-".to_owned(), |spread| figures(spread.median));
     let rate = timed.task.map_or_else(|| "-".to_owned(), |task| format!("{:.0}", 1e9 / task.median));
     [
         timed.name.to_owned(),

@@ -24,7 +24,11 @@ type Turn = fn(&dyn Executor) -> Vec<f64>;
 
 /// All executors but one kind of tokio's at the same thing, and CPython if there is one; `pick` takes its values out of
 /// what its script prints.
-fn contest(readings: Vec<Reading>, turn: Turn, pick: fn(&[f64]) -> Vec<f64>) -> Result<Vec<Contest>, CompareError> {
+fn contest(
+    readings: Vec<Reading>,
+    turn: Turn,
+    pick: fn(&[f64]) -> Vec<f64>,
+) -> Result<Vec<Contest>, CompareError> {
     let mut contestants = Vec::new();
     for listing in EXECUTORS.iter().filter(|listing| listing.name != "tokio-blocking") {
         let executor = (listing.open)(WORKERS)?;
@@ -55,8 +59,10 @@ fn over_all() -> [Goal; 4] {
 }
 
 pub(super) fn hot(_: &Options) -> Result<Vec<Contest>, CompareError> {
-    let readings =
-        vec![Reading::new("trip-hot-p50", "us", &over_all()), Reading::new("trip-hot-p99", "us", &over_all())];
+    let readings = vec![
+        Reading::new("trip-hot-p50", "us", &over_all()),
+        Reading::new("trip-hot-p99", "us", &over_all()),
+    ];
     contest(readings, |executor| trips(executor, HOT, None).to_vec(), |said| said[1..3].to_vec())
 }
 
@@ -104,7 +110,11 @@ pub(super) fn many(_: &Options) -> Result<Vec<Contest>, CompareError> {
         Reading::new("as-completed-10k", "ns per future", &[]),
         Reading::new("as-completed-100k", "ns per future", &[Goal::AtMost(300.0)]),
     ];
-    Ok(vec![Contest { contestants: vec![Contestant::new("gristmill", WORKERS, turn)], readings, enough: None }])
+    Ok(vec![Contest {
+        contestants: vec![Contestant::new("gristmill", WORKERS, turn)],
+        readings,
+        enough: None,
+    }])
 }
 
 /// By how many KiB the process grows while it takes a million results of a map over an endless input.
@@ -118,5 +128,9 @@ pub(super) fn endless(_: &Options) -> Result<Vec<Contest>, CompareError> {
         vec![resident().saturating_sub(before) as f64]
     };
     let readings = vec![Reading::new("map-endless", "KiB grown", &[Goal::AtMost(1024.0)])];
-    Ok(vec![Contest { contestants: vec![Contestant::new("gristmill", WORKERS, turn)], readings, enough: None }])
+    Ok(vec![Contest {
+        contestants: vec![Contestant::new("gristmill", WORKERS, turn)],
+        readings,
+        enough: None,
+    }])
 }

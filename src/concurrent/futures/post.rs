@@ -135,7 +135,9 @@ impl Post {
     /// Is this the mill of the pool?
     #[inline]
     pub(super) fn is_at(&self, hall: *const ()) -> bool {
-        ptr::eq(self.hall.load(Ordering::Relaxed).cast_const().cast(), hall)
+        // ORDERING(post-hall): Acquire; pairs with the store in `assign`. Who sees a new mill sees that tasks of the one before
+        // run nowhere.
+        ptr::eq(self.hall.load(Ordering::Acquire).cast_const().cast(), hall)
     }
 
     /// Keeps the pool's mill, if it has one still.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::concurrent::futures::panics;
 use crate::future::cycle;
+use crate::future::error::TaskError;
 use crate::future::handle::Future;
 use crate::future::promise::Promise;
 use crate::mill::scope::Scope;
@@ -27,9 +28,11 @@ impl<'a, 'scope> PoolScope<'a, 'scope> {
         F: FnOnce() -> R + Send + 'scope,
         R: Send + 'scope,
     {
-        let (mut promise, future) = Promise::new();
+        let (promise, future) = Promise::new();
         let captured = crate::contextvars::capture();
+        let mut owed = Owed(Some(promise));
         self.0.spawn(move |_| {
+            let Some(mut promise) = owed.0.take() else { return };
             if promise.set_running_or_notify_cancel() != Ok(true) {
                 return;
             }
@@ -40,6 +43,18 @@ impl<'a, 'scope> PoolScope<'a, 'scope> {
             let _kept = promise.complete(outcome);
         });
         future
+    }
+}
+
+/// A promise whose task is dropped if the scope is cancelled before it runs.
+struct Owed<R>(Option<Promise<R>>);
+
+impl<R> Drop for Owed<R> {
+    fn drop(&mut self) {
+        if let Some(promise) = self.0.take() {
+            // If its future was cancelled, that is the same.
+            let _cancelled = promise.complete(Err(TaskError::Cancelled));
+        }
     }
 }
 

@@ -35,7 +35,8 @@ use crate::unwind::drop_quietly;
 #[repr(C)]
 pub(super) struct Head {
     header: Header,
-    /// The pool's; null until the task is handed in, and for executors without.
+    /// The pool's; null until the task is handed in, and for executors without. With a mark, if the task has a place in the
+    /// pool's room that nobody has given back.
     post: AtomicPtr<Post>,
     /// The seat on which it runs; null if it does not, or on none.
     runner: AtomicPtr<Seat>,
@@ -44,10 +45,31 @@ pub(super) struct Head {
 impl Head {
     fn post(&self) -> Option<&'static Post> {
         // ORDERING(task-post): Acquire; pairs with the store in `Task::hand_over`.
+        let post = self.post.load(Ordering::Acquire).map_addr(|address| address & !PLACE);
         // SAFETY: null or a post, and posts are never freed.
-        unsafe { self.post.load(Ordering::Acquire).as_ref() }
+        unsafe { post.as_ref() }
+    }
+
+    /// Gives the task's place in the room back, if it has one still. The caller knows that the post is the task's own yet.
+    #[inline]
+    fn give_place_back(&self, post: &Post) {
+        if post.room.is_limited() && self.take_mark() {
+            post.room.leave();
+        }
+    }
+
+    #[cold]
+    fn take_mark(&self) -> bool {
+        let post = self.post.load(Ordering::Relaxed);
+        let without = post.map_addr(|address| address & !PLACE);
+        // Once marked it is only ever unmarked.
+        post != without
+            && self.post.compare_exchange(post, without, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
+
+/// Posts are aligned so that their addresses leave room for this mark.
+const PLACE: usize = 1;
 
 /// The whole; see the module.
 #[repr(C)]
@@ -161,6 +183,10 @@ where
             // SAFETY: claimed, and held by the runner's side.
             unsafe { Self::execute(body, true) };
         } else {
+            // It may have been cancelled before it had a place.
+            if let Some(post) = this.head.post() {
+                this.head.give_place_back(post);
+            }
             // SAFETY: as the caller says.
             unsafe { Core::discard(Self::core_of(body)) };
         }
@@ -187,7 +213,7 @@ where
         // SAFETY: claimed by the caller.
         let (rest, token) = unsafe { this.rest() };
         if let Some(post) = this.head.post() {
-            post.room.leave();
+            this.head.give_place_back(post);
         }
         // ORDERING(task-runner): Release; pairs with the load in `runner`.
         let seat = seat::current().map_or(ptr::null(), ptr::from_ref);
@@ -216,8 +242,11 @@ where
         // SAFETY: held by the queue.
         let this = unsafe { body.as_ref() };
         let (core, post) = (this.cell.core(), this.head.post());
+        if let Some(post) = post {
+            this.head.give_place_back(post);
+        }
         // SAFETY: called by whoever has taken the task out of PENDING.
-        let drop_rest = || unsafe { this.drop_rest() };
+        let drop_rest = || unsafe { this.drop_rest(None) };
         match (order, post) {
             (Order::Break, Some(post)) if core.word.claim() => {
                 drop_rest();
@@ -236,16 +265,16 @@ where
         unsafe { Core::discard(Self::core_of(body)) };
     }
 
-    /// Drops the work, and makes room.
+    /// Drops the work, and makes room in the post, if that is known to be the task's own.
     ///
     /// # Safety
     ///
     /// As [`rest`](Self::rest).
-    unsafe fn drop_rest(&self) {
+    unsafe fn drop_rest(&self, post: Option<&Post>) {
         // SAFETY: as the caller says.
         let (Rest { context, work }, token) = unsafe { self.rest() };
-        if let Some(post) = self.head.post() {
-            post.room.leave();
+        if let Some(post) = post {
+            self.head.give_place_back(post);
         }
         drop_quietly(work);
         drop_quietly(context);
@@ -255,11 +284,13 @@ where
     /// See [`Kind::cancel`].
     fn cancel(core: Handle<'_>) -> bool {
         let this = Self::at(core);
-        // Before it is cancelled, so that the room which that makes is its own pool's.
+        // Before it is cancelled, so that the room which that makes is its own pool's. If there is no post yet, or no pin,
+        // whoever draws the husk makes it.
         let post = this.head.post().filter(|post| post.room.is_limited());
-        let _pin = post.and_then(Post::pin);
+        let pin = post.and_then(Post::pin);
+        let post = if pin.is_some() { post } else { None };
         // SAFETY: called if the task was taken out of PENDING.
-        core.cancel(|| unsafe { this.drop_rest() })
+        core.cancel(|| unsafe { this.drop_rest(post) })
     }
 
     /// See [`Kind::help`].
@@ -379,12 +410,20 @@ impl Task {
         unsafe { self.into_job().run() };
     }
 
-    /// The task belongs to this post's pool from now on.
+    /// The task belongs to this post's pool from now on, and has a place in its room, if that is limited.
     #[inline]
     pub(super) fn assign(&self, post: &'static Post) {
+        let mark = if post.room.is_limited() { PLACE } else { 0 };
+        let marked = ptr::from_ref(post).cast_mut().map_addr(|address| address | mark);
         // ORDERING(task-post): Release; pairs with the load in `Head::post`.
         // SAFETY: alive, as we hold it.
-        unsafe { self.head.as_ref() }.post.store(ptr::from_ref(post).cast_mut(), Ordering::Release);
+        unsafe { self.head.as_ref() }.post.store(marked, Ordering::Release);
+    }
+
+    /// The pool did not take it after all: gives its place back.
+    pub(super) fn unassign(&self, post: &Post) {
+        // SAFETY: alive, as we hold it.
+        unsafe { self.head.as_ref() }.give_place_back(post);
     }
 
     /// The job that runs the task, to be queued; whoever draws it is the runner's side.
@@ -414,7 +453,7 @@ where
     // SAFETY: held by the runner's side.
     let this = unsafe { body.as_ref() };
     if this.cell.core().word.claim() {
-        // SAFETY: claimed. It was never in a room: what enters one goes on to a queue.
+        // SAFETY: claimed.
         let (rest, token) = unsafe { this.rest() };
         drop_quietly(rest.work);
         drop_quietly(rest.context);

@@ -357,7 +357,9 @@ impl Pool {
             None => unreachable!("asked once"),
         });
         if handed.is_err() {
-            post.room.leave();
+            if let Some(task) = task {
+                task.unassign(post);
+            }
             return Err(SubmitError::Shutdown);
         }
         Ok(())
