@@ -1,7 +1,7 @@
 //! Functions that run some time from now.
 //!
 //! What becomes of a timer is settled once, by whoever is first: its time makes it run, or somebody cancels it. While
-//! it waits it is an entry of the [clock](super::clock), and a thread only once its time has come. A timer that is no
+//! it waits it is an entry of the [clock], and a thread only once its time has come. A timer that is no
 //! daemon takes a share of what the end of the process waits for, from its start until then.
 
 use std::fmt;
