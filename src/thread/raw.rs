@@ -79,7 +79,7 @@ impl ThreadHandle {
         start(self, true, function).map(drop)
     }
 
-    /// As [`start`](Self::start), and [`threading::shutdown`](crate::threading) waits for it.
+    /// As [`start`](Self::start), and [`threading::shutdown`](crate::threading::shutdown) waits for it.
     ///
     /// # Errors
     ///
