@@ -71,6 +71,10 @@ pub enum JoinError {
 }
 
 /// It is too late for that: [`threading::shutdown`](crate::threading::shutdown) has begun.
+///
+/// # Examples
+///
+/// See [`register_atexit`](crate::threading::register_atexit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the process is shutting down")]
 pub struct ShuttingDown;
