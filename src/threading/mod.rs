@@ -27,8 +27,8 @@
 //!
 //! In Python one thread runs at a time, unless it was built otherwise, and threads are for waiting in. Here they all
 //! run. Work for all CPUs is better given to a mill, by [`join`](crate::join), [`scope`](crate::scope()) and the
-//! `par_` loops: it has as many threads as there are CPUs, and keeps them busy. A thread of one's own is for what waits,
-//! or must run whatever else there is to do.
+//! `par_` loops: it has as many threads as there are CPUs, and keeps them busy. A thread of one's own is for what
+//! waits, or must run whatever else there is to do.
 //!
 //! A worker of a mill that waits here (joins a thread, waits for a timer) has its place taken by another meanwhile.
 //!

@@ -276,8 +276,8 @@ impl Timer {
         if hold::is_final() || (!inner.thread.is_daemon() && hold::take().is_err()) {
             return Err(StartError::ShuttingDown);
         }
-        // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round, so
-        // one of the two sees what the other did.
+        // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round,
+        // so one of the two sees what the other did.
         inner.held.store(!inner.thread.is_daemon(), Ordering::SeqCst);
         // Its context is that of who starts the timer, not of who rings it.
         inner.thread.capture_context();
