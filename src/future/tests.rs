@@ -34,7 +34,7 @@ fn listeners_come_off_from_anywhere_in_the_list() {
             let (promise, future) = Promise::new();
             let listeners = [(); 3].map(|()| Listener::new(Tell::Thread(Parker::current())));
             for listener in &listeners {
-                assert!(future.core().word.push(listener));
+                assert!(future.core().word.push(&listener));
             }
             for &number in &order[told..] {
                 assert!(future.core().word.remove(&listeners[number]));
@@ -69,13 +69,12 @@ fn waits_that_end_too_soon_leave_nothing_behind() {
 fn waiters_hear_of_it_before_callbacks_and_callbacks_in_order() {
     let (promise, future) = Promise::new();
     let heard = Arc::new(Mutex::new(Vec::new()));
-    // It must live until it is told, which it is.
-    let listener: &'static Listener = Box::leak(Box::new(Listener::new(Tell::Thread(Parker::current()))));
+    let listener = Arc::new(Listener::new(Tell::Thread(Parker::current())));
     for number in 0..3 {
-        let heard = Arc::clone(&heard);
+        let (heard, listener) = (Arc::clone(&heard), Arc::clone(&listener));
         future.add_done_callback(move |_| heard.lock().unwrap().push((number, listener.is_told())));
     }
-    assert!(future.core().word.push(listener));
+    assert!(future.core().word.push(&listener));
     promise.set_result(()).unwrap();
     assert_eq!(*heard.lock().unwrap(), [(0, true), (1, true), (2, true)]);
 }

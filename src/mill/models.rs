@@ -7,6 +7,7 @@
 
 mod deque;
 mod hall;
+mod idle;
 mod latch;
 mod range;
 

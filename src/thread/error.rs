@@ -35,7 +35,7 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
-    /// [`threading::shutdown`](crate::threading) is over; the process is about to end.
+    /// [`threading::shutdown`](crate::threading::shutdown) is over; the process is about to end.
     #[error("{ShuttingDown}")]
     ShuttingDown,
 }
@@ -62,7 +62,7 @@ pub enum JoinError {
     /// It was started by somebody else, as by `std::thread`, who alone can wait for it.
     #[error("this thread was not started by gristmill; wait for it with whatever started it")]
     Foreign,
-    /// [`threading::shutdown`](crate::threading) is over, and this is a daemon, which may never end.
+    /// [`threading::shutdown`](crate::threading::shutdown) is over, and this is a daemon, which may never end.
     #[error("the process is shutting down, and a daemon thread may never end")]
     ShuttingDown,
     /// [`interrupt_main`](super::interrupt_main) was called with this signal number while the main thread waited.
@@ -70,7 +70,11 @@ pub enum JoinError {
     Interrupted(i32),
 }
 
-/// It is too late for that: [`threading::shutdown`](crate::threading) has begun.
+/// It is too late for that: [`threading::shutdown`](crate::threading::shutdown) has begun.
+///
+/// # Examples
+///
+/// See [`register_atexit`](crate::threading::register_atexit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the process is shutting down")]
 pub struct ShuttingDown;

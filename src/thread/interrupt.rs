@@ -35,6 +35,10 @@ static WORD: AtomicU32 = AtomicU32::new(0);
 static WORD: std::sync::LazyLock<AtomicU32> = std::sync::LazyLock::new(|| AtomicU32::new(0));
 
 /// This is no signal's number.
+///
+/// # Examples
+///
+/// See [`NSIG`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a signal; they are numbered from 1 to {last}", last = NSIG - 1)]
 pub struct InvalidSignal(pub i32);

@@ -1,9 +1,9 @@
 //! The calling thread as others see it, and what happens when it ends.
 //!
-//! A thread-local that is made before any code of the user's runs on a thread of ours. Thread-locals are dropped in the
-//! reverse order of their making, so this one goes last and its thread is done when the others are gone. Should the
-//! order be another one some day, a thread is done a little early, and nothing else changes. On threads that others
-//! started it is made when somebody asks for it.
+//! A thread-local that is made before any code of the user's runs on a thread of ours. Thread-locals are dropped in
+//! the reverse order of their making, so this one goes last and its thread is done when the others are gone. Should
+//! the order be another one some day, a thread is done a little early, and nothing else changes. On threads that
+//! others started it is made when somebody asks for it.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};

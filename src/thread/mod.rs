@@ -16,7 +16,7 @@
 //! # Caveats
 //!
 //! - When `main` returns, the process ends, and with it every thread, wherever it is and without running its
-//!   destructors. [`threading::Runtime`](crate::threading) waits for those that should be waited for.
+//!   destructors. [`threading::Runtime`](crate::threading::Runtime) waits for those that should be waited for.
 //! - [`exit`] ends the calling thread by unwinding it. A destructor that blocks keeps it alive.
 //! - A panic ends its thread, and no other; [`set_unraisable_hook`] tells of it.
 //! - Signals are delivered to whatever thread the kernel picks. [`interrupt_main`] is for the main thread and is

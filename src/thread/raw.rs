@@ -79,7 +79,7 @@ impl ThreadHandle {
         start(self, true, function).map(drop)
     }
 
-    /// As [`start`](Self::start), and [`threading::shutdown`](crate::threading) waits for it.
+    /// As [`start`](Self::start), and [`threading::shutdown`](crate::threading::shutdown) waits for it.
     ///
     /// # Errors
     ///
@@ -138,6 +138,10 @@ where
 }
 
 /// What an [`UnraisableHook`] is told.
+///
+/// # Examples
+///
+/// See [`set_unraisable_hook`].
 #[derive(Debug)]
 #[doc(alias("sys.UnraisableHookArgs"))]
 pub struct UnraisableArgs<'a> {
@@ -147,12 +151,20 @@ pub struct UnraisableArgs<'a> {
 
 impl<'a> UnraisableArgs<'a> {
     /// The panic.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_unraisable_hook`].
     #[must_use]
     pub fn panic(&self) -> &UncaughtPanic<'a> {
         &self.panic
     }
 
     /// The thread, which is the calling one.
+    ///
+    /// # Examples
+    ///
+    /// See [`default_unraisable_hook`].
     #[must_use]
     pub fn ident(&self) -> Ident {
         self.ident
@@ -160,6 +172,10 @@ impl<'a> UnraisableArgs<'a> {
 }
 
 /// Called on a thread of this module that a panic has ended; see [`set_unraisable_hook`].
+///
+/// # Examples
+///
+/// See [`set_unraisable_hook`].
 pub type UnraisableHook = Arc<dyn Fn(&UnraisableArgs<'_>) + Send + Sync>;
 
 static HOOK: Kept<Option<UnraisableHook>> = Kept::new(None);

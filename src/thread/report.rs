@@ -1,9 +1,9 @@
 //! Who tells of a panic that ends a thread of ours: one of two, never both.
 //!
-//! Rust tells of a panic where it happens, by the process's panic hook, before anybody knows whether it will be caught.
-//! Python tells of it where a thread ends, by a hook of the thread's own. As long as nobody has set such a hook the
-//! panic hook is left to do its work, and the default hook has nothing to add. Once somebody has, a panic hook that was
-//! put before the process's keeps quiet on threads of ours, and notes for their hook where the panic happened.
+//! Rust tells of a panic where it happens, by the process's panic hook, before anybody knows whether it will be
+//! caught. Python tells of it where a thread ends, by a hook of the thread's own. As long as nobody has set such a hook
+//! the panic hook is left to do its work, and the default hook has nothing to add. Once somebody has, a panic hook that
+//! was put before the process's keeps quiet on threads of ours, and notes for their hook where the panic happened.
 //!
 //! So at the end of a thread there is a note, and nobody was told; or there is none, and somebody was: the panic hook,
 //! which is in its own right again, or whoever replaced ours since; or the panic was resumed, and told of where it
@@ -36,6 +36,10 @@ struct Note {
 }
 
 /// Where a panic happened.
+///
+/// # Examples
+///
+/// See [`UncaughtPanic`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanicLocation {
     file: String,
@@ -45,18 +49,30 @@ pub struct PanicLocation {
 
 impl PanicLocation {
     /// The source file.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
     }
 
     /// The line, from 1.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn line(&self) -> u32 {
         self.line
     }
 
     /// The column, from 1.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn column(&self) -> u32 {
         self.column
@@ -100,24 +116,40 @@ impl<'a> UncaughtPanic<'a> {
     }
 
     /// What it carries.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn payload(&self) -> &'a (dyn Any + Send) {
         self.payload
     }
 
     /// What it says, if it carries a text, as those of `panic!` do.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn message(&self) -> &'a str {
         message(self.payload).unwrap_or("a panic with a payload that is not a text")
     }
 
     /// Where it happened. Known if no other panic hook was in charge then; see [`is_reported`](Self::is_reported).
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn location(&self) -> Option<&PanicLocation> {
         self.note.as_ref()?.location.as_ref()
     }
 
     /// The calls that led there, if `RUST_BACKTRACE` asks for them and no other panic hook was in charge.
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn backtrace(&self) -> Option<&Backtrace> {
         let backtrace = &self.note.as_ref()?.backtrace;
@@ -125,6 +157,10 @@ impl<'a> UncaughtPanic<'a> {
     }
 
     /// Has the process's panic hook told of it already?
+    ///
+    /// # Examples
+    ///
+    /// See [`UncaughtPanic`].
     #[must_use]
     pub fn is_reported(&self) -> bool {
         self.note.is_none()

@@ -19,6 +19,10 @@ const MAX_STACK_SIZE: usize = isize::MAX as usize;
 static SIZE: AtomicUsize = AtomicUsize::new(0);
 
 /// Nobody can have a stack of that size.
+///
+/// # Examples
+///
+/// See [`set_stack_size`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stack of {0} bytes: it must be 0 (the default) or between {MIN_STACK_SIZE} and {MAX_STACK_SIZE}")]
 pub struct StackSizeError(pub usize);

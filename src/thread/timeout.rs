@@ -17,6 +17,10 @@ use std::time::Duration;
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(i64::MAX as u64 / 1_000_000_000);
 
 /// A number of seconds that is no timeout.
+///
+/// # Examples
+///
+/// See [`timeout_from_secs`].
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimeoutError {

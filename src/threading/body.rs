@@ -38,8 +38,7 @@ pub(crate) struct Body {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum ContextPolicy {
-    /// A copy of the context of whoever starts it, or an empty one, as
-    /// [`thread_inherit_context`] says.
+    /// A copy of the context of whoever starts it, or an empty one, as [`thread_inherit_context`] says.
     #[default]
     Inherit,
     /// A copy of the context of whoever starts it.

@@ -63,7 +63,8 @@ pub struct ThreadBuilder {
 }
 
 impl Thread {
-    /// A thread that will run `target` once it is [started](Self::start), with a name, and a daemon or not, by default.
+    /// A thread that will run `target` once it is [started](Self::start), with a name, and a daemon or not, by
+    /// default.
     ///
     /// # Examples
     ///
@@ -86,6 +87,10 @@ impl Thread {
 
 impl ThreadBuilder {
     /// Its name; `Thread-N` by default, with the name of its function behind it if it has one.
+    ///
+    /// # Examples
+    ///
+    /// See [`ThreadBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -93,6 +98,10 @@ impl ThreadBuilder {
 
     /// Whether the end of the process leaves it where it is, rather than wait for it; as the thread that builds it is
     /// by default.
+    ///
+    /// # Examples
+    ///
+    /// See [`ThreadBuilder`].
     pub fn daemon(mut self, daemon: bool) -> Self {
         self.daemon = Some(daemon);
         self
@@ -103,6 +112,10 @@ impl ThreadBuilder {
     /// # Errors
     ///
     /// [`StackSizeError`] for sizes that [`set_stack_size`](crate::thread::set_stack_size) does not take either.
+    ///
+    /// # Examples
+    ///
+    /// See [`ThreadBuilder`].
     pub fn stack_size(mut self, bytes: usize) -> Result<Self, StackSizeError> {
         self.stack_size = stack::check(bytes)?;
         Ok(self)
@@ -122,15 +135,37 @@ impl ThreadBuilder {
     /// default. Those of a NUMA node are in the [topology](crate::topology).
     ///
     /// Starting fails if it may not run on all of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::{threading::Thread, topology::Topology};
+    ///
+    /// // On one CPU, the first that we may use.
+    /// let cpus: Vec<usize> = Topology::detect().allowed().iter().take(1).collect();
+    /// assert_eq!(Thread::builder().cpus(cpus).spawn(|| 7)?.join().unwrap(), 7);
+    /// # Ok::<(), gristmill::threading::StartError>(())
+    /// ```
     pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
         self.cpus = Some(cpus.into_iter().collect());
         self
     }
 
-    /// How willingly it makes way for others, from -20 (least, which needs a privilege) to 19; as the thread that starts
-    /// it by default.
+    /// How willingly it makes way for others, from -20 (least, which needs a privilege) to 19; as the thread that
+    /// starts it by default.
     ///
     /// Starting fails if that is not allowed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::threading::Thread;
+    ///
+    /// let background = Thread::builder().nice(19).spawn(|| (1..=4).sum::<u32>())?;
+    /// assert_eq!(background.join().unwrap(), 10);
+    /// assert!(Thread::builder().cpus([]).spawn(|| ()).is_err());
+    /// # Ok::<(), gristmill::threading::StartError>(())
+    /// ```
     pub fn nice(mut self, nice: i32) -> Self {
         self.nice = Some(nice);
         self

@@ -26,12 +26,20 @@ pub struct ExceptHookArgs<'a> {
 
 impl<'a> ExceptHookArgs<'a> {
     /// The panic.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_excepthook`].
     #[must_use]
     pub fn panic(&self) -> &UncaughtPanic<'a> {
         &self.panic
     }
 
     /// The thread that it ended, if that is known.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_excepthook`].
     #[must_use]
     pub fn thread(&self) -> Option<&Thread> {
         self.thread.as_ref()
@@ -48,6 +56,10 @@ impl fmt::Display for ExceptHookArgs<'_> {
 }
 
 /// Called on a thread that a panic has ended; see [`set_excepthook`].
+///
+/// # Examples
+///
+/// See [`set_excepthook`].
 pub type ExceptHook = Arc<dyn Fn(&ExceptHookArgs<'_>) + Send + Sync>;
 
 static HOOK: Kept<Option<ExceptHook>> = Kept::new(None);

@@ -16,9 +16,9 @@ use crate::threading::slots::{Mine, Slots};
 
 /// A value of which each thread has its own, in an object that can be made, shared and dropped like any other.
 ///
-/// `std::thread_local!` is for statics. This is for the fields of a struct. A thread's value is made when it first asks
-/// for it, and dropped when the thread ends (before those who [join](super::Thread::join) it go on, if it is one of this
-/// module's), or with the object, on whatever thread that is, whichever is first.
+/// `std::thread_local!` is for statics. This is for the fields of a struct. A thread's value is made when it first
+/// asks for it, and dropped when the thread ends (before those who [join](super::Thread::join) it go on, if it is one
+/// of this module's), or with the object, on whatever thread that is, whichever is first.
 ///
 /// Python's `threading.local` is a bag of attributes; that is `Local<HashMap<String, V>>`, or better a struct of what
 /// is in it. Its subclasses run `__init__` on each thread: [`new`](Self::new) takes what does. Their class attributes
@@ -49,6 +49,10 @@ pub struct Local<T: Send + 'static> {
 }
 
 /// Why a thread cannot have its value of a [`Local`].
+///
+/// # Examples
+///
+/// See [`Local::unset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[doc(alias("AttributeError"))]

@@ -1,9 +1,9 @@
 //! Threads that have names, are listed, and come to an orderly end.
 //!
 //! This is the module of Python's chapter that most programs begin with. [`Thread`] is a thread, [`spawn`] starts one
-//! that gives a value back, [`Local`] is a value of which each thread has its own, [`Timer`] a function that runs later,
-//! [`Runtime`] what waits for threads before the process ends. [`Lock`], [`Condition`] and the like are those of
-//! [`sync`](crate::sync), which has more of them.
+//! that gives a value back, [`Local`] is a value of which each thread has its own, [`Timer`] a function that runs
+//! later, [`Runtime`] what waits for threads before the process ends. [`Lock`], [`Condition`] and the like are those
+//! of [`sync`](crate::sync), which has more of them.
 //!
 //! ```
 //! use gristmill::threading::{Thread, ThreadError, enumerate};
@@ -26,17 +26,17 @@
 //! # No lock over everything
 //!
 //! In Python one thread runs at a time, unless it was built otherwise, and threads are for waiting in. Here they all
-//! run. Work for all CPUs is better given to a mill, by [`join`](crate::join), [`scope`](crate::scope()) and the `par_`
-//! loops: it has as many threads as there are CPUs, and keeps them busy. A thread of one's own is for what waits, or
-//! must run whatever else there is to do.
+//! run. Work for all CPUs is better given to a mill, by [`join`](crate::join), [`scope`](crate::scope()) and the
+//! `par_` loops: it has as many threads as there are CPUs, and keeps them busy. A thread of one's own is for what
+//! waits, or must run whatever else there is to do.
 //!
 //! A worker of a mill that waits here (joins a thread, waits for a timer) has its place taken by another meanwhile.
 //!
 //! # Panics
 //!
-//! A panic ends its thread, no other, and not the process. It is told of once: where it happens, by the process's panic
-//! hook, or, while one is set, by the [`excepthook`](set_excepthook). [`Thread::join`] returns as if nothing was;
-//! [`JoinHandle::join`] returns the panic.
+//! A panic ends its thread, no other, and not the process. It is told of once: where it happens, by the process's
+//! panic hook, or, while one is set, by the [`excepthook`](set_excepthook). [`Thread::join`] returns as if nothing
+//! was; [`JoinHandle::join`] returns the panic.
 //!
 //! # Forks
 //!

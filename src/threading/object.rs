@@ -263,8 +263,8 @@ impl Thread {
 
     /// Waits for its end. Any number of threads may, as often as they like; at once if it has ended.
     ///
-    /// That a panic ended it is no error here: the [`excepthook`](super::set_excepthook) is told. Joining the main thread
-    /// waits for [`shutdown`](super::shutdown) to begin.
+    /// That a panic ended it is no error here: the [`excepthook`](super::set_excepthook) is told. Joining the main
+    /// thread waits for [`shutdown`](super::shutdown) to begin.
     ///
     /// # Errors
     ///
@@ -339,8 +339,8 @@ impl Thread {
         self.0.handle.join_deadline(deadline)
     }
 
-    /// As [`join`](Self::join), for the main thread: [`interrupt_main`](crate::thread::interrupt_main) ends the wait. On
-    /// other threads it is `join`.
+    /// As [`join`](Self::join), for the main thread: [`interrupt_main`](crate::thread::interrupt_main) ends the wait.
+    /// On other threads it is `join`.
     ///
     /// # Errors
     ///

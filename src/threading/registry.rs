@@ -68,7 +68,8 @@ pub fn main_thread() -> Thread {
 }
 
 /// The threads that are alive: the main thread first, always; then those that this module started, and those that
-/// others started and that have asked for their [`current_thread`](super::current_thread), in the order of their numbers.
+/// others started and that have asked for their [`current_thread`](super::current_thread), in the order of their
+/// numbers.
 ///
 /// # Examples
 ///

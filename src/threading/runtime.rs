@@ -60,8 +60,8 @@ pub fn register_atexit<F: FnOnce() + Send + 'static>(hook: F) -> Result<(), Shut
 /// Daemons go on until the process ends, which drops nothing of theirs. The first call does this, later ones return
 /// false at once. A hook that panics is told of by the panic hook, and the others are called all the same.
 ///
-/// Python does this by itself when its main thread ends. In Rust the process ends when `main` returns, and nothing else
-/// happens: call this, or hold a [`Runtime`].
+/// Python does this by itself when its main thread ends. In Rust the process ends when `main` returns, and nothing
+/// else happens: call this, or hold a [`Runtime`].
 ///
 /// # Examples
 ///
@@ -110,6 +110,10 @@ pub struct Runtime(());
 
 impl Runtime {
     /// A guard for the end of the process.
+    ///
+    /// # Examples
+    ///
+    /// See [`Runtime`].
     #[expect(clippy::new_without_default, reason = "a default that blocks when it is dropped would surprise")]
     pub fn new() -> Self {
         Runtime(())

@@ -3,8 +3,8 @@
 //! A slot is free, or somebody's, or being emptied. A thread that first touches the object takes a free slot or adds
 //! one to the list, and keeps it until it ends; then it drops its value and sets the slot free. When the object is
 //! dropped, it drops the values of all threads. Whoever takes the step from somebody's to being emptied drops the
-//! value, so a thread that ends while the object is dropped races with nobody. Slots are never taken off the list while
-//! the object lives, so there are as many as ever were taken at a time.
+//! value, so a thread that ends while the object is dropped races with nobody. Slots are never taken off the list
+//! while the object lives, so there are as many as ever were taken at a time.
 //!
 //! A slot's owner alone looks at its value, by [`Mine`], which stays on its thread, and only while it borrows the
 //! object: so when that is dropped no thread is looking. In a forked child the values of threads that are no more stay

@@ -42,6 +42,10 @@ pub struct JoinHandle<T> {
 }
 
 /// Why a thread gave no value back.
+///
+/// # Examples
+///
+/// See [`JoinHandle::join`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinFailure {

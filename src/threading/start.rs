@@ -13,8 +13,8 @@ use crate::threading::{current, excepthook, registry};
 use crate::unwind::{Payload, drop_quietly, halt};
 
 impl Thread {
-    /// Starts it: the system has a new thread when this returns. Anything that is asked of it from then on (its numbers,
-    /// whether it is alive) waits, where it must, until the thread has begun.
+    /// Starts it: the system has a new thread when this returns. Anything that is asked of it from then on (its
+    /// numbers, whether it is alive) waits, where it must, until the thread has begun.
     ///
     /// # Errors
     ///

@@ -54,7 +54,8 @@ impl Fate {
 /// A function that runs once, some time after the timer was started, on a thread of its own, unless the timer is
 /// cancelled before.
 ///
-/// Clones are handles of the same timer. Dropping them all cancels nothing; see [`cancel_on_drop`](Self::cancel_on_drop).
+/// Clones are handles of the same timer. Dropping them all cancels nothing; see
+/// [`cancel_on_drop`](Self::cancel_on_drop).
 ///
 /// In Python a timer is a thread that sleeps first. Here one thread sleeps for all timers, and a timer has a thread
 /// ([`current_thread`](super::current_thread) in it, with the timer's name) while its function runs; a
@@ -104,32 +105,69 @@ pub struct TimerBuilder {
 
 impl TimerBuilder {
     /// The name of the thread that the function runs on; `Thread-N` by default.
+    ///
+    /// # Examples
+    ///
+    /// See [`TimerBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.thread = self.thread.name(name);
         self
     }
 
-    /// Whether the end of the process forgets it, rather than wait until it has run; as the thread that builds it is by
-    /// default.
+    /// Whether the end of the process forgets it, rather than wait until it has run; as the thread that builds it is
+    /// by default.
+    ///
+    /// # Examples
+    ///
+    /// See [`TimerBuilder`].
     pub fn daemon(mut self, daemon: bool) -> Self {
         self.thread = self.thread.daemon(daemon);
         self
     }
 
     /// How the thread is to be that the function runs on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::threading::{Thread, Timer};
+    ///
+    /// let wide = Thread::builder().stack_size(16 << 20)?;
+    /// let timer = Timer::builder(Duration::from_millis(1)).thread(wide).build(|| ());
+    /// # Ok::<(), gristmill::thread::StackSizeError>(())
+    /// ```
     pub fn thread(mut self, thread: ThreadBuilder) -> Self {
         self.thread = thread;
         self
     }
 
-    /// Whether it has a thread of its own from its start, which sleeps until the time has come. For functions that must
-    /// not have to wait for the system to give them a thread then.
+    /// Whether it has a thread of its own from its start, which sleeps until the time has come. For functions that
+    /// must not have to wait for the system to give them a thread then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::threading::{Timer, active_count};
+    ///
+    /// let timer = Timer::builder(Duration::MAX).dedicated(true).build(|| ());
+    /// timer.start()?;
+    /// assert_eq!(active_count(), 2);
+    /// timer.cancel();
+    /// timer.join()?;
+    /// # Ok::<(), gristmill::threading::ThreadError>(())
+    /// ```
     pub fn dedicated(mut self, dedicated: bool) -> Self {
         self.is_dedicated = dedicated;
         self
     }
 
     /// A timer that will run `function` when the interval is over that begins with its [start](Timer::start).
+    ///
+    /// # Examples
+    ///
+    /// See [`TimerBuilder`].
     #[must_use = "start it"]
     pub fn build<F: FnOnce() + Send + 'static>(self, function: F) -> Timer {
         let fate = Arc::new(Fate { settled: AtomicU8::new(OPEN), finished: Done::new() });
@@ -160,8 +198,8 @@ impl TimerBuilder {
 }
 
 impl Timer {
-    /// A timer that will run `function` an `interval` after its [start](Self::start). An interval too long for the clock
-    /// never ends.
+    /// A timer that will run `function` an `interval` after its [start](Self::start). An interval too long for the
+    /// clock never ends.
     ///
     /// # Examples
     ///
@@ -238,8 +276,8 @@ impl Timer {
         if hold::is_final() || (!inner.thread.is_daemon() && hold::take().is_err()) {
             return Err(StartError::ShuttingDown);
         }
-        // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round, so
-        // one of the two sees what the other did.
+        // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round,
+        // so one of the two sees what the other did.
         inner.held.store(!inner.thread.is_daemon(), Ordering::SeqCst);
         // Its context is that of who starts the timer, not of who rings it.
         inner.thread.capture_context();
@@ -522,6 +560,10 @@ impl fmt::Debug for Timer {
 }
 
 /// Cancels its timer when it is dropped; see [`Timer::cancel_on_drop`].
+///
+/// # Examples
+///
+/// See [`Timer::cancel_on_drop`].
 #[derive(Debug)]
 #[must_use = "it cancels the timer when it is dropped"]
 pub struct CancelOnDrop(Timer);

@@ -15,6 +15,10 @@ use crate::threading::object::Thread;
 use crate::unwind::drop_quietly;
 
 /// What happened to a thread.
+///
+/// # Examples
+///
+/// See [`set_trace`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -25,6 +29,10 @@ pub enum EventKind {
 }
 
 /// What a [`TraceHook`] sees. It is called on the thread that it is about.
+///
+/// # Examples
+///
+/// See [`set_trace`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TraceEvent<'a> {
@@ -35,6 +43,10 @@ pub struct TraceEvent<'a> {
 }
 
 /// What a [`ProfileHook`] sees. It is called on the thread that it is about.
+///
+/// # Examples
+///
+/// See [`set_profile`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ProfileEvent<'a> {
@@ -49,8 +61,16 @@ pub struct ProfileEvent<'a> {
 }
 
 /// See [`set_trace`].
+///
+/// # Examples
+///
+/// See [`set_trace`].
 pub type TraceHook = Arc<dyn Fn(&TraceEvent<'_>) + Send + Sync>;
 
+/// See [`set_profile`].
+///
+/// # Examples
+///
 /// See [`set_profile`].
 pub type ProfileHook = Arc<dyn Fn(&ProfileEvent<'_>) + Send + Sync>;
 
@@ -127,7 +147,8 @@ static PROFILE: Place<ProfileHook> = Place::new();
 /// none. Returns what was set.
 ///
 /// Python's trace functions see every line that a thread runs. Nothing here knows of lines: a hook sees what happens
-/// to threads. It runs on the thread itself. If it panics, the panic hook tells of it, and that thread calls it no more.
+/// to threads. It runs on the thread itself. If it panics, the panic hook tells of it, and that thread calls it no
+/// more.
 ///
 /// # Examples
 ///

@@ -1,8 +1,8 @@
 //! The public paths of a crate, found in its sources.
 //!
 //! Modules, items, `pub use` (with braces, renames and globs), methods and constants of types wherever their `impl`
-//! blocks stand, variants, methods of traits, aliases of types. What a macro makes is seen if it says `pub fn` within an
-//! `impl` block.
+//! blocks stand, variants, methods of traits, aliases of types. What a macro makes is seen if it says `pub fn` within
+//! an `impl` block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

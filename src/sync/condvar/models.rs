@@ -52,7 +52,7 @@ fn models_one_call_after_unlocking() {
 
 #[test]
 fn models_each_of_two_calls_reaches_one() {
-    check(3, || {
+    check(2, || {
         let bin = bin();
         let takers = takers::<2>(&bin);
         for _ in 0..2 {
@@ -66,7 +66,7 @@ fn models_each_of_two_calls_reaches_one() {
 /// The crowd is moved to the mutex by the first that comes.
 #[test]
 fn models_a_crowd_is_called() {
-    check(3, || {
+    check(2, || {
         let bin = bin();
         let takers = takers::<2>(&bin);
         bin.put(2);
@@ -78,7 +78,7 @@ fn models_a_crowd_is_called() {
 
 #[test]
 fn models_a_crowd_is_called_under_the_lock() {
-    check(3, || {
+    check(2, || {
         let bin = bin();
         let takers = takers::<2>(&bin);
         let mut items = bin.items.lock();
@@ -92,7 +92,7 @@ fn models_a_crowd_is_called_under_the_lock() {
 /// Its time is up while it is being called, or moved: what it was told, or owes, the other gets.
 #[test]
 fn models_who_is_late_keeps_no_call() {
-    check(3, || {
+    check(2, || {
         let bin = bin();
         let hasty = Arc::clone(&bin);
         let hasty = thread::spawn(move || {
@@ -118,7 +118,7 @@ fn models_who_is_late_keeps_no_call() {
 /// A crowd is called while one of it leaves as its time is up, which may take the mark before the call is made.
 #[test]
 fn models_who_is_late_passes_the_crowd_on() {
-    check(3, || {
+    check(2, || {
         let bin = bin();
         let hasty = Arc::clone(&bin);
         let hasty = thread::spawn(move || {
