@@ -11,7 +11,7 @@ use crate::future::cycle::{self, Wait};
 use crate::future::listener::{Listener, Tell};
 use crate::prim::{spin_loop, yield_now};
 use crate::sync::help::{self, Awaited};
-use crate::sync::parker::{Parker, Unparker};
+use crate::sync::parker::Parker;
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,15 +71,15 @@ pub(crate) fn until_over(awaited: &dyn Awaited) {
         }
     }
     help::asleep(|| {
-        let parker = Parker::current();
-        while !awaited.is_over() && awaited.announce(parker) {
-            awaited.sleep(parker);
+        while !awaited.is_over() && awaited.announce() {
+            awaited.sleep();
         }
     });
 }
 
-/// Sleeps on `parker`, at most until `deadline`.
-pub(crate) fn sleep_until(parker: Unparker, deadline: Option<Instant>) {
+/// Sleeps on the calling thread's parker, at most until `deadline`.
+pub(crate) fn sleep_until(deadline: Option<Instant>) {
+    let parker = Parker::current();
     match deadline {
         Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(Instant::now())),
         None => parker.park(),
@@ -129,7 +129,7 @@ impl Awaited for Waiting<'_> {
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn announce(&self, parker: Unparker) -> bool {
+    fn announce(&self) -> bool {
         if self.listener.get().is_some() {
             return !self.core.is_done();
         }
@@ -142,7 +142,7 @@ impl Awaited for Waiting<'_> {
                 }
             }
         }
-        let listener = Listener::new(Tell::Thread(parker));
+        let listener = Listener::new(Tell::Thread(Parker::current()));
         // It is pushed where it lies for good.
         let listener = self.listener.get_or_init(|| listener);
         let pushed = self.core.word.push(listener);
@@ -153,8 +153,8 @@ impl Awaited for Waiting<'_> {
         pushed
     }
 
-    fn sleep(&self, parker: Unparker) {
-        sleep_until(parker, self.deadline);
+    fn sleep(&self) {
+        sleep_until(self.deadline);
     }
 
     fn runner(&self, mill: *const ()) -> *const () {

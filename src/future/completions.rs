@@ -77,15 +77,16 @@ impl Awaited for Filled<'_> {
         !self.stack.is_empty() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn announce(&self, parker: Unparker) -> bool {
+    fn announce(&self) -> bool {
+        let parker = Parker::current();
         self.stack.waiter.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
         // ORDERING(completions-waiter): see `Stack::push`.
         fence(Ordering::SeqCst);
         !self.is_over()
     }
 
-    fn sleep(&self, parker: Unparker) {
-        blocking::sleep_until(parker, self.deadline);
+    fn sleep(&self) {
+        blocking::sleep_until(self.deadline);
     }
 
     fn runner(&self, _: *const ()) -> *const () {

@@ -178,12 +178,12 @@ impl Awaited for Counted<'_> {
     }
 
     /// The tally knows the parker of the only thread that waits for it.
-    fn announce(&self, _: Unparker) -> bool {
+    fn announce(&self) -> bool {
         !self.is_over()
     }
 
-    fn sleep(&self, parker: Unparker) {
-        blocking::sleep_until(parker, self.deadline);
+    fn sleep(&self) {
+        blocking::sleep_until(self.deadline);
     }
 
     fn runner(&self, _: *const ()) -> *const () {

@@ -82,8 +82,12 @@ impl Awaited for Latch {
         self.probe()
     }
 
-    fn announce(&self, parker: Unparker) -> bool {
-        Latch::announce(self, parker)
+    fn announce(&self) -> bool {
+        Latch::announce(self, Parker::current())
+    }
+
+    fn sleep(&self) {
+        Parker::current().park();
     }
 
     fn runner(&self, _: *const ()) -> *const () {

@@ -593,10 +593,9 @@ impl<'a> Worker<'a> {
     where
         A: Awaited + ?Sized,
     {
-        let parker = Parker::current();
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !awaited.announce(parker) || self.seat.has_mail_for_thread() {
+            if !awaited.announce() || self.seat.has_mail_for_thread() {
                 return None;
             }
             self.seat.rest(!self.is_deep());
@@ -606,7 +605,7 @@ impl<'a> Worker<'a> {
             }
             let found = self.job_while_waiting(rob, true);
             if found.is_none() {
-                awaited.sleep(parker);
+                awaited.sleep();
             }
             self.seat.rest(false);
             found

@@ -11,21 +11,18 @@
 use std::cell::Cell;
 
 use crate::prim::local;
-use crate::sync::parker::Unparker;
 
 /// Something that one thread waits for, and that somebody may be working on.
 pub(crate) trait Awaited {
     /// Need nobody wait any more? Once true, it stays so.
     fn is_over(&self) -> bool;
 
-    /// The owner of `parker`, which is the calling thread, is about to sleep and shall be unparked when the wait is over;
-    /// false if it is over. May be called any number of times.
-    fn announce(&self, parker: Unparker) -> bool;
+    /// The calling thread is about to sleep, and its parker shall be unparked when the wait is over; false if it is over.
+    /// May be called any number of times.
+    fn announce(&self) -> bool;
 
-    /// Sleeps until `parker` is unparked, or for no reason.
-    fn sleep(&self, parker: Unparker) {
-        parker.park();
-    }
+    /// Sleeps until the calling thread's parker is unparked, or for no reason.
+    fn sleep(&self);
 
     /// The seat in `mill` of whoever works on it; null if it is worked on elsewhere or not at all.
     fn runner(&self, mill: *const ()) -> *const ();

@@ -52,18 +52,15 @@ fn a_payload_that_is_no_text_and_panics_in_its_drop_is_survived() {
 #[test]
 fn a_panic_tells_where_it_was() {
     let pool = ThreadPoolExecutor::new(1).unwrap();
-    let line = line!() + 1;
-    let failed = pool
-        .submit(|| {
-            if true {
-                panic!("here")
-            }
-        })
-        .unwrap();
+    fn fails() {
+        panic!("here")
+    }
+    let failed = pool.submit(fails).unwrap();
     match failed.result() {
         Err(error @ TaskError::Panicked { .. }) => {
             let text = error.to_string();
-            assert!(text.contains(&format!("wrecks.rs:{line}:")) && text.ends_with(": here"), "{text}");
+            let at = format!("wrecks.rs:{}:", line!() - 6);
+            assert!(text.contains(&at) && text.ends_with(": here"), "{text}");
         }
         other => panic!("{other:?}"),
     }

@@ -6,24 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::concurrent::futures::panics;
 use crate::concurrent::futures::post::Post;
+use crate::concurrent::futures::room::WhenFull;
 use crate::concurrent::futures::thread_pool::ThreadPoolExecutor;
 use crate::locality::Place;
 use crate::mill::hall::Waiting;
 use crate::mill::pool::{BuildError, Mill, MillBuilder};
 use crate::unwind;
-
-/// What becomes of a task for which the pool's queue has no room; see [`ThreadPoolBuilder::max_pending`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// `submit` waits until there is room.
-    #[default]
-    Wait,
-    /// `submit` fails with [`SubmitError::Full`](super::SubmitError::Full).
-    Refuse,
-    /// `submit` runs the task in the calling thread before it returns: whoever makes the work slows down.
-    CallerRuns,
-}
 
 type Initializer = Box<dyn Fn() -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync>;
 
@@ -42,8 +30,24 @@ pub struct ThreadPoolBuilder {
     when_full: WhenFull,
 }
 
+impl ThreadPoolExecutor {
+    /// Settings for a new pool.
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::new()
+    }
+
+    /// A pool that runs so many tasks at a time, with the usual settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`ThreadPoolBuilder::build`].
+    pub fn new(max_workers: usize) -> Result<Self, BuildError> {
+        Self::builder().max_workers(max_workers).build()
+    }
+}
+
 impl ThreadPoolBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         ThreadPoolBuilder {
             mill: Mill::builder(),
             prefix: None,

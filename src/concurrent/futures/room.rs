@@ -5,6 +5,19 @@ use crate::prim::{Mutex, fence_after_update, lock};
 use crate::sync::help;
 use crate::sync::parker::{Parker, Unparker};
 
+/// What becomes of a task for which the pool's queue has no room; see [`ThreadPoolBuilder::max_pending`](super::ThreadPoolBuilder::max_pending).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// `submit` waits until there is room.
+    #[default]
+    Wait,
+    /// `submit` fails with [`SubmitError::Full`](super::SubmitError::Full).
+    Refuse,
+    /// `submit` runs the task in the calling thread before it returns: whoever makes the work slows down.
+    CallerRuns,
+}
+
 /// Counts tasks that nobody has started, if there is a limit to them.
 ///
 /// Who finds no room notes himself, fences, tries once more, and sleeps; who makes room counts first, fences, and then

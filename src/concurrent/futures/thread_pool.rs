@@ -5,9 +5,9 @@ use std::ptr;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::concurrent::futures::builder::{ThreadPoolBuilder, WhenFull};
 use crate::concurrent::futures::executor::{ErasedExecutor, ExecutorBase, Shutdown, Submitter};
 use crate::concurrent::futures::post::Post;
+use crate::concurrent::futures::room::WhenFull;
 use crate::concurrent::futures::scope::PoolScope;
 use crate::concurrent::futures::task::Task;
 use crate::contextvars::capture;
@@ -15,7 +15,7 @@ use crate::future::error::{SubmitError, TaskError};
 use crate::future::handle::Future;
 use crate::mill::cancel::CancelToken;
 use crate::mill::injector::Priority;
-use crate::mill::pool::{BuildError, Closed, Mill};
+use crate::mill::pool::{Closed, Mill};
 use crate::mill::scope;
 use crate::mill::worker::Worker;
 use crate::prim::atomic::Ordering;
@@ -24,7 +24,7 @@ use crate::prim::atomic::Ordering;
 /// the loops, and wait for each other.
 ///
 /// Submitting costs one allocation and, with idle threads that sleep, waking one. Tasks start in about the order of their
-/// submission (see [`strict_fifo`](ThreadPoolBuilder::strict_fifo)), and one that somebody waits for at once.
+/// submission (see [`strict_fifo`](super::ThreadPoolBuilder::strict_fifo)), and one that somebody waits for at once.
 ///
 /// Dropping the pool is [`shutdown`](Self::shutdown): it waits for all that was submitted, unless
 /// [`shutdown_with`](Self::shutdown_with) was told before not to wait. To share it, put it in an [`Arc`]. The end of
@@ -77,20 +77,6 @@ pub struct TaskOptions<'a> {
 }
 
 impl ThreadPoolExecutor {
-    /// Settings for a new pool.
-    pub fn builder() -> ThreadPoolBuilder {
-        ThreadPoolBuilder::new()
-    }
-
-    /// A pool that runs so many tasks at a time, with the usual settings.
-    ///
-    /// # Errors
-    ///
-    /// As [`ThreadPoolBuilder::build`].
-    pub fn new(max_workers: usize) -> Result<Self, BuildError> {
-        Self::builder().max_workers(max_workers).build()
-    }
-
     pub(super) fn over(mill: Mill, post: &'static Post, when_full: WhenFull) -> Self {
         post.assign(mill.hall());
         ThreadPoolExecutor(Arc::new(Pool { mill, post, when_full }))
