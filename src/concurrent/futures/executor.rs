@@ -11,10 +11,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::concurrent::futures::map::MapIter;
+use crate::concurrent::futures::map::{Caller, MapIter};
 use crate::concurrent::futures::panics;
 use crate::concurrent::futures::task::Task;
-use crate::future::error::{SubmitError, TaskError};
+use crate::future::error::SubmitError;
 use crate::future::handle::Future;
 
 /// How to shut an executor down.
@@ -217,30 +217,6 @@ pub trait Calls<F, A, R>: ExecutorBase {
 
     /// What [`Executor::map`] submits with. It does not keep the executor from ending.
     fn caller(&self, f: F) -> Caller<A, R>;
-}
-
-type Submit<A, R> = Box<dyn FnMut(A) -> Result<Future<R>, SubmitError> + Send>;
-
-/// Submits calls of one function; made by [`Calls::caller`].
-pub struct Caller<A, R> {
-    pub(super) one: Submit<A, R>,
-    pub(super) many: Submit<Vec<A>, Vec<Result<R, TaskError>>>,
-}
-
-impl<A, R> Caller<A, R> {
-    /// Submits single calls by `one`, and several in one task by `many`.
-    pub fn new(
-        one: impl FnMut(A) -> Result<Future<R>, SubmitError> + Send + 'static,
-        many: impl FnMut(Vec<A>) -> Result<Future<Vec<Result<R, TaskError>>>, SubmitError> + Send + 'static,
-    ) -> Self {
-        Caller { one: Box::new(one), many: Box::new(many) }
-    }
-}
-
-impl<A, R> fmt::Debug for Caller<A, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").finish_non_exhaustive()
-    }
 }
 
 /// An executor whose tasks run in this process, as an object: it takes a [`Task`], whatever its closure.

@@ -1,16 +1,39 @@
-//! `MapIter`: the results of one function over many inputs.
+//! `MapIter`: the results of one function over many inputs; and what submits the calls.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::{Fuse, FusedIterator};
 use std::time::{Duration, Instant};
 
-use crate::concurrent::futures::executor::Caller;
 use crate::future::cell::Handle;
 use crate::future::completions::{Completions, Next};
 use crate::future::error::{SubmitError, TaskError};
 use crate::future::handle::Future;
 use crate::future::waitable::Waitable;
+
+type Submit<A, R> = Box<dyn FnMut(A) -> Result<Future<R>, SubmitError> + Send>;
+
+/// Submits calls of one function; made by [`Calls::caller`](super::Calls::caller).
+pub struct Caller<A, R> {
+    one: Submit<A, R>,
+    many: Submit<Vec<A>, Vec<Result<R, TaskError>>>,
+}
+
+impl<A, R> Caller<A, R> {
+    /// Submits single calls by `one`, and several in one task by `many`.
+    pub fn new(
+        one: impl FnMut(A) -> Result<Future<R>, SubmitError> + Send + 'static,
+        many: impl FnMut(Vec<A>) -> Result<Future<Vec<Result<R, TaskError>>>, SubmitError> + Send + 'static,
+    ) -> Self {
+        Caller { one: Box::new(one), many: Box::new(many) }
+    }
+}
+
+impl<A, R> fmt::Debug for Caller<A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").finish_non_exhaustive()
+    }
+}
 
 /// A task of a map: one call, or a chunk of them.
 enum Piece<R> {
