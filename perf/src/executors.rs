@@ -25,8 +25,13 @@ pub(crate) struct Listing {
 }
 
 /// All that are in this program.
-pub(crate) const EXECUTORS: [Listing; 5] = [
+pub(crate) const EXECUTORS: [Listing; 6] = [
     Listing { name: "gristmill", about: "ThreadPoolExecutor::submit and Future::result", open: gristmill },
+    Listing {
+        name: "gristmill-apart",
+        about: "the same, where callers never run tasks",
+        open: gristmill_apart,
+    },
     Listing { name: "rayon", about: "ThreadPool::spawn and a oneshot channel", open: rayon },
     Listing {
         name: "crossbeam",
@@ -49,7 +54,15 @@ fn refused(engine: &'static str, workers: usize, why: impl ToString) -> CompareE
 struct Gristmill(ThreadPoolExecutor);
 
 fn gristmill(workers: usize) -> Result<Box<dyn Executor>, CompareError> {
-    let pool = ThreadPoolExecutor::builder().max_workers(workers).build();
+    open_gristmill(workers, true)
+}
+
+fn gristmill_apart(workers: usize) -> Result<Box<dyn Executor>, CompareError> {
+    open_gristmill(workers, false)
+}
+
+fn open_gristmill(workers: usize, caller_runs: bool) -> Result<Box<dyn Executor>, CompareError> {
+    let pool = ThreadPoolExecutor::builder().max_workers(workers).caller_runs(caller_runs).build();
     let pool = pool.map_err(|why| refused("gristmill", workers, why))?;
     Ok(Box::new(Gristmill(pool)))
 }

@@ -9,6 +9,7 @@ use gristmill::concurrent::futures::{
 
 use crate::suite::watch::watch;
 
+/// A pool with so many workers.
 fn pool(workers: usize) -> Arc<ThreadPoolExecutor> {
     Arc::new(ThreadPoolExecutor::new(workers).unwrap())
 }
@@ -45,8 +46,7 @@ fn the_first_deadlock_of_the_documentation_ends() {
     let _watched = watch("first deadlock");
     for round in 0..5 {
         for pool in pools() {
-            let (a, b): (Arc<OnceLock<SharedFuture<u32>>>, Arc<OnceLock<SharedFuture<u32>>>) =
-                Default::default();
+            let [a, b]: [Arc<OnceLock<SharedFuture<u32>>>; 2] = Default::default();
             let wait_on_b = {
                 let b = Arc::clone(&b);
                 move || b.wait().result().map_or_else(|error| told(&error), |_| 5)

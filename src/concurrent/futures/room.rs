@@ -90,11 +90,8 @@ impl Room {
             parker.park();
         }
         let mut sleepers = lock(&self.sleepers);
-        match sleepers.iter().position(|sleeper| std::ptr::eq(*sleeper, parker)) {
-            Some(place) => drop(sleepers.remove(place)),
-            // Somebody made room and meant us: we try again, and whoever is quicker takes it.
-            None => {}
-        }
+        // If we are gone from the list, somebody made room and meant us: we try again, and whoever is quicker takes it.
+        sleepers.retain(|sleeper| !std::ptr::eq(*sleeper, parker));
         self.has_sleepers.store(!sleepers.is_empty(), Ordering::SeqCst);
     }
 

@@ -310,20 +310,16 @@ where
                 worker.run_above(core.family(), token, || unsafe { Self::execute(body, false) });
             }
         };
-        match worker {
-            Some(worker) if post.is_at(ptr::from_ref(worker.hall).cast()) => {
-                if !post.strict_fifo.load(Ordering::Relaxed) {
-                    run_on(worker);
-                }
+        if let Some(worker) = worker.filter(|worker| post.is_at(ptr::from_ref(worker.hall).cast())) {
+            if !post.strict_fifo.load(Ordering::Relaxed) {
+                run_on(worker);
             }
-            _ if post.caller_runs.load(Ordering::Relaxed) => {
-                let Some(pin) = post.pin() else { return };
-                if post.order() == Order::Run && pin.hall().is_same_process() {
-                    // If no slot is free, somebody else will run it.
-                    let _busy = pin.hall().visit(ptr::null(), || run_on(Worker::seated()));
-                }
+        } else if post.caller_runs.load(Ordering::Relaxed) {
+            let Some(pin) = post.pin() else { return };
+            if post.order() == Order::Run && pin.hall().is_same_process() {
+                // If no slot is free, somebody else will run it.
+                let _busy = pin.hall().visit(ptr::null(), || run_on(Worker::seated()));
             }
-            _ => {}
         }
     }
 
