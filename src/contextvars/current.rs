@@ -183,24 +183,22 @@ impl Current {
         }
     }
 
-    /// Empties the base context. What is dropped may set variables anew, for a while.
+    /// Empties the base context. What is dropped may set variables anew; then it is emptied again.
     #[cfg(not(loom))]
     fn sweep(&self) {
-        for _ in 0..4 {
-            let base = self.with_base(|base| std::mem::replace(base, Versioned::EMPTY));
-            if self.frame.get().is_null() {
-                self.version.set(0);
-            }
-            if base.map.len() == 0 {
-                break;
-            }
-            crate::unwind::drop_quietly(base);
+        self.is_swept.set(false);
+        let base = self.with_base(|base| std::mem::replace(base, Versioned::EMPTY));
+        if self.frame.get().is_null() {
+            self.version.set(0);
         }
+        crate::unwind::drop_quietly(base);
     }
 }
 
 #[cfg(not(loom))]
 mod end {
+    use std::thread::LocalKey;
+
     struct Sweep;
 
     impl Drop for Sweep {
@@ -210,13 +208,19 @@ mod end {
     }
 
     thread_local! {
-        static SWEEP: Sweep = const { Sweep };
+        static FIRST: Sweep = const { Sweep };
+        static SECOND: Sweep = const { Sweep };
+        static THIRD: Sweep = const { Sweep };
+        static FOURTH: Sweep = const { Sweep };
     }
 
     /// Sees to it that the base context is emptied when the thread ends.
+    ///
+    /// A thread-local is dropped once. One that sets variables as it is dropped, after the first of these was, finds the
+    /// next. Whoever goes on setting after the last has set them for ever.
     pub(super) fn sweep() {
-        // Refused when the thread is in its last throes: then what is set now stays for ever.
-        let _ = SWEEP.try_with(|_| ());
+        let sweeps: [&'static LocalKey<Sweep>; 4] = [&FIRST, &SECOND, &THIRD, &FOURTH];
+        sweeps.iter().any(|sweep| sweep.try_with(|_| ()).is_ok());
     }
 }
 

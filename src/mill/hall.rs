@@ -83,6 +83,8 @@ pub(crate) struct Hall {
     pub(crate) threads: AtomicUsize,
     /// No new work from outside; threads leave when they find none.
     pub(crate) closing: AtomicBool,
+    /// Threads that run their callers' code without a slot.
+    pub(crate) aside: AtomicUsize,
     /// Threads from outside that are handing work in, and found the mill open.
     pub(crate) entering: AtomicUsize,
     /// Threads from outside that run their own work in here.
@@ -125,6 +127,7 @@ impl Hall {
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            aside: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
             visitor: AtomicPtr::new(visitor),
@@ -182,8 +185,12 @@ impl Hall {
     pub(crate) fn work_visible(&self) -> bool {
         // ORDERING(seize): whoever pushes looks for a mark next, by which it is told to show the job and call somebody. If
         // it found none, it pushed before this fence, and we see the job. Who does not run does not push.
-        self.work_in_sight()
-            || self.idle.is_anybody_running(self.workers()) && membarrier::heavy() && self.work_in_sight()
+        self.work_in_sight() || self.may_be_pushing() && membarrier::heavy() && self.work_in_sight()
+    }
+
+    fn may_be_pushing(&self) -> bool {
+        // ORDERING(aside): see `Worker::blocking`. We have changed the census, with a fence.
+        self.idle.is_anybody_running(self.workers()) || self.aside.load(Ordering::Relaxed) > 0
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ptr;
 
-use crate::mill::cancel;
+use crate::mill::cancel::{self, Under};
 use crate::mill::job::StackJob;
 use crate::mill::pool;
 use crate::mill::seat;
@@ -154,7 +154,8 @@ where
         call_off(worker, b);
         cancel::unwind_now();
     }
-    if !worker.seat.deque.is_last(b.slot.get()) {
+    let in_drop = cancel::is_cancelled(token) && std::thread::panicking();
+    if !in_drop && !worker.seat.deque.is_last(b.slot.get()) {
         worker.feed();
         // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
         // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
@@ -165,15 +166,39 @@ where
         return finish(a, b);
     }
     if b.take_private(worker) {
+        if in_drop {
+            return join_in_drop(a, b);
+        }
         // SAFETY: `b` lies in a frame that waits for it, and nobody else has it.
         unsafe { b.job.job_ref().stamp_waited(token) };
         worker.push_public(b.job.job_ref());
     }
-    let ra = match unwind::halt(a) {
+    // This join does not show in how many are open, by which a scope around it knows whether its jobs may go on the line.
+    let scope = worker.seat.owner.scope.replace(ptr::null());
+    let ra = unwind::halt(a);
+    worker.seat.owner.scope.set(scope);
+    let ra = match ra {
         Ok(ra) => ra,
         Err(payload) => abandon(payload, b),
     };
     join_public(b, ra)
+}
+
+/// A join in a destructor, while this thread unwinds from cancelled work, with `b` taken back: another worker that ran it
+/// under the token would unwind, and nobody can go on with that here.
+#[cold]
+#[inline(never)]
+fn join_in_drop<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let _under = Under::enter(ptr::null());
+    // SAFETY: taken back, so nobody else has it.
+    let b = unsafe { b.job.take() };
+    join(a, b)
 }
 
 /// Runs `a`, and then `b`, which was pushed to the private part, or waits for it.

@@ -419,7 +419,8 @@ impl Split {
 
     // For everybody.
 
-    /// Robs the oldest public job; if that leaves nothing public, the owner is asked for more.
+    /// Robs the oldest public job; if that leaves nothing public, the owner is asked for more. Whoever gets the
+    /// [last](Steal::Last) one then calls a sleeper: one that looked before the mark stood may have missed a private job.
     pub(crate) fn steal(&self) -> Steal {
         let mut found = Steal::Empty;
         for line in self.lines() {
@@ -438,12 +439,12 @@ impl Split {
 
     /// Robs a job that is a descendant of what `family` waits for, on whatever line it is; if that leaves the
     /// line empty, the owner is asked for more.
-    pub(crate) fn rob(&self, family: *const ()) -> Option<JobRef> {
-        let stolen = self.lines().find_map(|line| line.rob(family))?;
+    pub(crate) fn rob(&self, family: *const ()) -> Steal {
+        let Some(stolen) = self.lines().find_map(|line| line.rob(family)) else { return Steal::Empty };
         if !matches!(stolen, Steal::More(_)) {
             self.mark_hungry();
         }
-        stolen.job()
+        stolen
     }
 
     /// Seizes the oldest private job, from an owner that does not answer: it runs something long, or does not run at

@@ -24,9 +24,9 @@ pub(super) struct Stock<T> {
 }
 
 impl<T> Stock<T> {
-    /// So many spare blocks may lie on the shelf: what fits into a megabyte.
+    /// So many spare blocks may lie on the shelf: what fits into four megabytes.
     const KEPT: usize = {
-        let fit = (1 << 20) / size_of::<Block<T>>();
+        let fit = (4 << 20) / size_of::<Block<T>>();
         if cfg!(loom) || fit < 2 { 2 } else { fit }
     };
     /// So many are collected before they are put there.

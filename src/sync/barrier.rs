@@ -12,6 +12,7 @@ mod state;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -468,6 +469,11 @@ impl<S: Scope> Barrier<S> {
         self.look().arrived()
     }
 }
+
+/// A panic in the action breaks the barrier, which is all that it leaves behind.
+impl<S: Scope> UnwindSafe for Barrier<S> {}
+/// As above.
+impl<S: Scope> RefUnwindSafe for Barrier<S> {}
 
 impl<S: Scope> fmt::Debug for Barrier<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Who holds a lock: the names that owners write into its word, and whether who wrote one is dead.
 //!
-//! An owner's name takes 58 bits of a [`State`](super::state::State); zero is nobody. There are three kinds.
+//! An owner's name takes 58 bits of a [`State`]; zero is nobody. There are three kinds.
 //!
 //! - [`Here`] tells the threads of one process apart. It is a counter, so a name is never used again, and the child
 //!   of a `fork` keeps that of the thread that forked.

@@ -78,6 +78,11 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
+    /// No time at all?
+    pub(crate) fn is_poll(self) -> bool {
+        matches!(self, Limit::After(Duration::ZERO))
+    }
+
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             Limit::Never => None,
@@ -161,7 +166,7 @@ impl<W: Word> RawLock<W> {
             // A mortal heir may never come, and who only tries has no time to find out.
             let open = state.is_open() || (W::MORTAL && !state.is_locked() && !state.is_lost());
             let new = if open {
-                state.owned_by(W::me()).not_granted()
+                state.owned_by(W::me())
             } else if W::MORTAL && state.is_locked() && W::is_dead(state.owner()) {
                 state.owned_by(W::me()).died().parked()
             } else {
@@ -177,6 +182,9 @@ impl<W: Word> RawLock<W> {
 
     #[cold]
     fn wait(&self, limit: Limit, since: Option<Instant>) -> Outcome {
+        if limit.is_poll() && since.is_none() {
+            return self.try_again();
+        }
         let deadline = limit.deadline();
         let spin = Spin::new();
         let mut waiter = Waiter { me: W::me(), deadline, spin, since, heir: false, look: LOOKS[0] };
@@ -217,19 +225,16 @@ impl<W: Word> RawLock<W> {
             return Some(Outcome::Lost);
         }
         let mut new = state.owned_by(waiter.me);
-        let open = match waiter.since {
-            _ if waiter.heir => !state.is_locked(),
-            Some(_) => state.is_open_to_sleepers(),
-            None => state.is_open(),
-        };
-        if !open {
+        if waiter.heir {
+            if state.is_locked() {
+                return None;
+            }
+            new = new.without_heir();
+        } else if !state.is_open() {
             return None;
         }
-        if waiter.heir {
-            new = new.without_heir();
-        }
         if waiter.since.is_some() {
-            new = new.not_granted().parked();
+            new = new.parked();
         }
         // ORDERING(lock): Acquire; pairs with `unlock`.
         match self.0.replace(*state, new, Acquire) {
@@ -244,6 +249,9 @@ impl<W: Word> RawLock<W> {
     /// Sleeps once, and does what is to be done after that.
     fn sleep(&self, seen: State, waiter: &mut Waiter) -> Option<Outcome> {
         let now = Instant::now();
+        if !cfg!(loom) && waiter.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(self.give_up(waiter));
+        }
         let since = *waiter.since.get_or_insert(now);
         let mut until = waiter.deadline;
         if W::MORTAL {
@@ -277,7 +285,7 @@ impl<W: Word> RawLock<W> {
     fn outlive(&self, seen: State, waiter: &Waiter) -> Option<Outcome> {
         let mut new = seen.owned_by(waiter.me).parked();
         if !seen.is_locked() || waiter.heir {
-            new = new.without_heir().not_granted();
+            new = new.without_heir();
         }
         if seen.is_locked() {
             if !W::is_dead(seen.owner()) {
@@ -352,7 +360,6 @@ impl<W: Word> RawLock<W> {
     /// flags that they found there are their affair.
     #[cold]
     fn settle(&self) {
-        let grant = hand_over::is_due();
         let mut state = self.state();
         while !state.is_locked() {
             if state.has_heir() {
@@ -361,37 +368,11 @@ impl<W: Word> RawLock<W> {
                 }
                 return;
             }
-            if !state.is_parked() || state.is_granted() {
+            if !state.is_parked() {
                 return;
             }
-            let left = if grant { state.unparked().granted() } else { state.unparked() };
-            match self.0.replace(state, left, Relaxed) {
-                Ok(()) => return self.call(grant),
-                Err(now) => state = now,
-            }
-        }
-    }
-
-    /// Calls a sleeper; the lock, if it was granted, waits for that one, so if there is none it has to be opened.
-    fn call(&self, granted: bool) {
-        if self.0.wake(1, Bed::Common) > 0 {
-            if granted {
-                hand_over::done();
-            }
-            return;
-        }
-        if !granted {
-            return;
-        }
-        let mut state = self.state();
-        while state.is_granted() {
-            match self.0.replace(state, state.not_granted().unparked(), Relaxed) {
-                Ok(()) => {
-                    if state.is_parked() {
-                        self.0.wake(1, Bed::Common);
-                    }
-                    return;
-                }
+            match self.0.replace(state, state.unparked(), Relaxed) {
+                Ok(()) => return self.0.wake(1, Bed::Common),
                 Err(now) => state = now,
             }
         }
@@ -399,13 +380,11 @@ impl<W: Word> RawLock<W> {
 
     #[cold]
     fn unlock_seen(&self, mut state: State, may: impl Fn(State) -> bool, died: Died) -> bool {
-        let grant = state.is_parked() && hand_over::is_due();
-        let (lost, granted) = loop {
+        let lost = loop {
             if !may(state) {
                 return false;
             }
             let lost = died == Died::Lose && state.has_died();
-            let granted = grant && state.is_parked() && !state.has_heir() && !lost;
             let mut left = if state.has_heir() {
                 state.owned_by(State::FREE).with_heir_awake()
             } else {
@@ -416,12 +395,9 @@ impl<W: Word> RawLock<W> {
             } else if died == Died::Forget {
                 left = left.consistent();
             }
-            if granted {
-                left = left.granted();
-            }
             // ORDERING(lock): Release; pairs with the takings above.
             match self.0.replace(state, left, Release) {
-                Ok(()) => break (lost, granted),
+                Ok(()) => break lost,
                 Err(now) => state = now,
             }
         };
@@ -433,7 +409,7 @@ impl<W: Word> RawLock<W> {
                 self.0.wake(1, Bed::Heir);
             }
         } else if state.is_parked() {
-            self.call(granted);
+            self.0.wake(1, Bed::Common);
         }
         true
     }
@@ -460,26 +436,5 @@ impl<W: Word> RawLock<W> {
             }
         }
         state.is_locked()
-    }
-}
-
-/// When an unlocking thread last left a lock to one that slept.
-mod hand_over {
-    use std::cell::Cell;
-    use std::time::Instant;
-
-    use super::STARVED;
-    use crate::prim::local;
-
-    local! { static LAST: Cell<Option<Instant>> = Cell::new(None); }
-
-    /// Is it time that the calling thread does so?
-    pub(super) fn is_due() -> bool {
-        LAST.with(Cell::get).is_none_or(|last| last.elapsed() >= STARVED)
-    }
-
-    /// It has just done so.
-    pub(super) fn done() {
-        LAST.with(|last| last.set(Some(Instant::now())));
     }
 }

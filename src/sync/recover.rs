@@ -52,13 +52,6 @@ impl<G> LockError<G> {
             LockError::NotRecoverable => None,
         }
     }
-
-    pub(crate) fn map<H>(self, f: impl FnOnce(G) -> H) -> LockError<H> {
-        match self {
-            LockError::OwnerDied(guard) => LockError::OwnerDied(f(guard)),
-            LockError::NotRecoverable => LockError::NotRecoverable,
-        }
-    }
 }
 
 impl<G> fmt::Debug for LockError<G> {
@@ -93,13 +86,13 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do() {
-        let died = LockError::OwnerDied(7).map(|n| n + 1);
+        let died = LockError::OwnerDied(8);
         assert_eq!(format!("{died:?}"), "OwnerDied(..)");
         assert!(died.to_string().ends_with("`mark_consistent`"));
         assert_eq!(died.into_guard(), Some(8));
         let lost: LockError<i32> = LockError::NotRecoverable;
         assert_eq!(format!("{lost:?}"), "NotRecoverable");
         assert!(lost.to_string().ends_with("make a new one"));
-        assert!(lost.map(|n| n + 1).into_guard().is_none());
+        assert!(lost.into_guard().is_none());
     }
 }

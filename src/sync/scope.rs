@@ -53,7 +53,7 @@ pub trait Scope: Reach + Send + Sync + Sized + 'static {}
 /// ```
 /// use gristmill::sync::{Lock, Private};
 ///
-/// static LOCK: Lock<Private> = Lock::new();
+/// static LOCK: Lock<Private> = Lock::new(); // the same as `Lock`
 /// LOCK.acquire();
 /// LOCK.release()?;
 /// # Ok::<(), gristmill::sync::NotLocked>(())

@@ -2,15 +2,18 @@
 //!
 //! Sleeping and being woken costs two calls to the kernel, and on another processor the time that it takes to come
 //! out of its idle state: worth some tens of microseconds of polling, and not more. What is waited for comes at
-//! once from a thread that runs elsewhere, and not at all from one that last ran on this processor. So a few polls
-//! with pauses that double come first, for the former, and then a few that yield, which lets the latter run.
+//! once from a thread that runs elsewhere, and not at all from one that last ran on this processor. So a few pauses
+//! come first, for the former, and then rounds that yield, which let the latter run. The yields are for the former
+//! too: who polls less often takes the word's cache line away less often, and that is what contended locks live on.
 
 use crate::prim::{spin_loop, yield_now};
 
-/// Rounds of pausing: 1, 2, 4, .. pauses.
-const PAUSES: u32 = 6;
-/// Rounds of yielding after those.
-const YIELDS: u32 = 8;
+/// Pauses in the first round, which does not yield.
+const FIRST: u32 = 4;
+/// Pauses in each of the others, before it yields.
+const PAUSES: u32 = 8;
+/// How many others there are. Without anybody to yield to, they take some 15 microseconds.
+const YIELDS: u32 = 16;
 
 /// How long one wait has polled so far.
 ///
@@ -20,30 +23,28 @@ const YIELDS: u32 = 8;
 ///     if !spin.turn() { sleep() }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Spin {
     rounds: u32,
-    /// How many rounds of those are pauses.
-    pauses: u32,
 }
 
 impl Spin {
     pub(crate) const fn new() -> Self {
-        Spin { rounds: 0, pauses: PAUSES }
+        Spin { rounds: 0 }
     }
 
     /// Waits a little and says true; says false at once when it is time to sleep.
     #[inline]
     pub(crate) fn turn(&mut self) -> bool {
         // A model has the scheduler try all orders: polling would only make more of the same.
-        if cfg!(loom) || self.rounds >= self.pauses + YIELDS {
+        if cfg!(loom) || self.rounds > YIELDS {
             return false;
         }
-        if self.rounds < self.pauses {
-            for _ in 0..1 << self.rounds {
-                spin_loop();
-            }
-        } else {
+        let first = self.rounds == 0;
+        for _ in 0..if first { FIRST } else { PAUSES } {
+            spin_loop();
+        }
+        if !first {
             yield_now();
         }
         self.rounds += 1;
@@ -56,17 +57,10 @@ impl Spin {
     }
 }
 
-/// How many rounds of pausing less, where news is waited for.
-const SOONER: u32 = 2;
-
 /// Polls until `ready` says true, for a bounded time; the last answer.
-///
-/// For news from a thread that may well be waiting for this processor, as the two of them take turns. (Who holds a
-/// lock mostly runs.) So it pauses only for as long as a yield takes before it yields: that costs next to nothing when
-/// the other runs elsewhere, and a third of the round trip less when it does not.
 #[inline]
 pub(crate) fn until(mut ready: impl FnMut() -> bool) -> bool {
-    let mut spin = Spin { rounds: 0, pauses: PAUSES - SOONER };
+    let mut spin = Spin::new();
     loop {
         if ready() {
             return true;

@@ -7,7 +7,6 @@
 //! | `PARKED` | somebody may sleep: whoever unlocks calls one |
 //! | `HEIR` | one waiter has waited too long: the lock is its next |
 //! | `HEIR_ASLEEP` | and it sleeps, apart from the others |
-//! | `GRANTED` | nobody has it, and it is for one that has just been called |
 //! | `DIED` | an owner died, and nobody has said since that all is well |
 //! | `LOST` | and nobody will: nobody gets the lock any more |
 //!
@@ -23,7 +22,6 @@ const HEIR: u64 = 1 << 27;
 const HEIR_ASLEEP: u64 = 1 << 28;
 const DIED: u64 = 1 << 29;
 const LOST: u64 = 1 << 30;
-const GRANTED: u64 = 1 << 31;
 const FLAGS: u64 = 0x3f << 26;
 
 impl State {
@@ -83,25 +81,7 @@ impl State {
     /// May whoever comes take it?
     #[inline(always)]
     pub(crate) fn is_open(self) -> bool {
-        !self.is_locked() && self.0 & (HEIR | GRANTED | LOST) == 0
-    }
-
-    /// May one take it that has slept here?
-    #[inline(always)]
-    pub(crate) fn is_open_to_sleepers(self) -> bool {
         !self.is_locked() && self.0 & (HEIR | LOST) == 0
-    }
-
-    pub(crate) const fn is_granted(self) -> bool {
-        self.0 & GRANTED != 0
-    }
-
-    pub(crate) const fn granted(self) -> State {
-        State(self.0 | GRANTED)
-    }
-
-    pub(crate) const fn not_granted(self) -> State {
-        State(self.0 & !GRANTED)
     }
 
     pub(crate) const fn is_parked(self) -> bool {

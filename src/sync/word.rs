@@ -68,8 +68,8 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// Sleeps while the word is as `seen`; false if the time was up. May return early for no reason.
     fn sleep(&self, seen: State, deadline: Option<Instant>, bed: Bed) -> bool;
 
-    /// Calls up to `n` sleepers; how many were there?
-    fn wake(&self, n: u32, bed: Bed) -> usize;
+    /// Calls up to `n` sleepers.
+    fn wake(&self, n: u32, bed: Bed);
 
     /// Moves all who sleep on `from` to this word's common bed, if `*from == seen`; says how many, or `None` if it is
     /// not. For conditions, whose sleepers have this lock to come back to.
@@ -130,8 +130,8 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
         help::asleep(|| futex::wait_as(&self.0, seen.low(), deadline, SHARED, bed.bits()))
     }
 
-    fn wake(&self, n: u32, bed: Bed) -> usize {
-        futex::wake_as(&self.0, n, SHARED, bed.bits())
+    fn wake(&self, n: u32, bed: Bed) {
+        futex::wake_as(&self.0, n, SHARED, bed.bits());
     }
 
     fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {
@@ -195,8 +195,8 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
         help::asleep(|| futex::wait_low(&self.0, seen.low(), deadline, SHARED, bed.bits()))
     }
 
-    fn wake(&self, n: u32, bed: Bed) -> usize {
-        futex::wake_low(&self.0, n, SHARED, bed.bits())
+    fn wake(&self, n: u32, bed: Bed) {
+        futex::wake_low(&self.0, n, SHARED, bed.bits());
     }
 
     fn adopt(&self, from: &AtomicU32, seen: u32) -> Option<usize> {

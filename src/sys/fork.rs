@@ -7,12 +7,13 @@ use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// What each room wants called in a child.
-static IN_CHILD: [OnceLock<fn()>; 8] = [const { OnceLock::new() }; 8];
+/// What each room wants called in a child, as pointers to functions; null for none. Not behind locks, which another thread
+/// might hold at a fork.
+static IN_CHILD: [AtomicPtr<()>; 8] = [const { AtomicPtr::new(ptr::null_mut()) }; 8];
 
 /// What guards every [`Kept`]: a fork waits for it.
 static GATE: Mutex<()> = Mutex::new(());
@@ -41,8 +42,13 @@ extern "C" fn in_parent() {
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     open_gate();
-    for then in IN_CHILD.iter().map_while(OnceLock::get) {
-        then();
+    for place in &IN_CHILD {
+        let then = place.load(Ordering::Relaxed);
+        if !then.is_null() {
+            // SAFETY: `watch` put it there, from a function of this type.
+            let then = unsafe { std::mem::transmute::<*mut (), fn()>(then) };
+            then();
+        }
     }
 }
 
@@ -72,7 +78,13 @@ pub(crate) fn count() {
 ///
 /// When there are more of them than this crate has rooms.
 pub(crate) fn watch(then: fn()) {
-    let known = IN_CHILD.iter().any(|slot| ptr::fn_addr_eq(*slot.get_or_init(|| then), then));
+    let then = then as *mut ();
+    let known = IN_CHILD.iter().any(|place| {
+        match place.compare_exchange(ptr::null_mut(), then, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(there) => there == then,
+        }
+    });
     assert!(known, "a place in IN_CHILD for each room that watches forks");
     count();
 }

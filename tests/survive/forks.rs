@@ -4,8 +4,10 @@
 
 use std::io::Read;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use gristmill::{Mill, join, scope};
+use gristmill::{CancelToken, Mill, join, scope};
 
 use crate::suite::{child, closed_mill, mill, watch::watch};
 
@@ -150,6 +152,41 @@ fn in_the_middle_of_a_join() {
         });
         assert!(said.iter().all(|said| said.contains("forked")), "{said:?}");
         assert_eq!(mill.install(|| join(|| 1, || 2)), (1, 2), "the parent goes on");
+    });
+}
+
+/// Other threads set deadlines, cancel and build mills all the time: whatever lock they hold, the child is not held up.
+#[test]
+fn a_child_does_not_inherit_a_held_lock() {
+    let _watched = watch("a_child_does_not_inherit_a_held_lock");
+    alone("forks::a_child_does_not_inherit_a_held_lock", || {
+        let (over, far) = (AtomicBool::new(false), Duration::from_secs(1_000));
+        std::thread::scope(|threads| {
+            for kind in 0..3 {
+                let over = &over;
+                threads.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        match kind {
+                            0 => drop(CancelToken::new().with_deadline(Instant::now() + far)),
+                            1 => CancelToken::new().cancel(),
+                            // Fails, once there is one; it looks under the lock.
+                            _ => drop(Mill::builder().workers(1).build_global()),
+                        }
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let said = in_fork(|| {
+                    let token = CancelToken::new().with_deadline(Instant::now() + Duration::from_millis(1));
+                    crate::suite::until(|| token.is_cancelled());
+                    let global = std::panic::catch_unwind(|| Mill::global().install(|| 1));
+                    assert!(global.is_ok_and(|one| one == 1) || Mill::global().workers() > 0);
+                    assert_eq!(mill(1).install(|| 1), 1);
+                });
+                assert_eq!(said, "none");
+            }
+            over.store(true, Ordering::Relaxed);
+        });
     });
 }
 

@@ -10,6 +10,7 @@ mod counts;
 mod depth;
 mod forks;
 mod greedy;
+mod kernels;
 mod lives;
 mod locks;
 mod mills;

@@ -262,6 +262,7 @@ fn a_thread_may_use_variables_to_its_very_end() {
     .join()
     .unwrap();
     assert_eq!(count.load(Ordering::Relaxed), 3);
+    assert_eq!(Arc::strong_count(&count), 1, "what was set last has gone, too");
 }
 
 #[test]

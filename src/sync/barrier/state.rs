@@ -54,7 +54,7 @@ impl State {
     }
 
     fn round(self) -> u64 {
-        self.0 / ROUND & ((1 << ROUND_BITS) - 1)
+        (self.0 / ROUND) & ((1 << ROUND_BITS) - 1)
     }
 
     fn history(self) -> u64 {
@@ -109,7 +109,7 @@ impl State {
     fn next(self, broke: u64) -> State {
         let round = self.round().wrapping_add(1) & ((1 << ROUND_BITS) - 1);
         // The oldest memory falls off the top.
-        State((self.history() << 1 | broke).wrapping_mul(HISTORY) | round * ROUND)
+        State(((self.history() << 1) | broke).wrapping_mul(HISTORY) | (round * ROUND))
     }
 }
 

@@ -45,7 +45,7 @@ impl Bin {
 
 #[test]
 fn models_one_is_notified() {
-    check(2, || {
+    check(3, || {
         let bin = bin();
         let taker = Arc::clone(&bin);
         let taker = thread::spawn(move || taker.take(None));
@@ -56,7 +56,7 @@ fn models_one_is_notified() {
 
 #[test]
 fn models_all_are_called_in_turn() {
-    check(1, || {
+    check(2, || {
         let bin = bin();
         let takers = [(); 2].map(|()| {
             let bin = Arc::clone(&bin);
@@ -69,7 +69,7 @@ fn models_all_are_called_in_turn() {
 
 #[test]
 fn models_who_gives_up_keeps_no_notification() {
-    check(1, || {
+    check(2, || {
         let bin = bin();
         let (hasty, patient) = (Arc::clone(&bin), Arc::clone(&bin));
         let hasty = thread::spawn(move || hasty.take(Some(Duration::from_secs(3600))));

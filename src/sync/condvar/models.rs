@@ -123,7 +123,10 @@ fn models_who_is_late_passes_the_crowd_on() {
         let hasty = Arc::clone(&bin);
         let hasty = thread::spawn(move || {
             let hour = Duration::from_secs(3600);
-            drop(hasty.changed.wait_timeout(hasty.items.lock(), hour));
+            // It may take the mark as it leaves, and the call as it is there again.
+            for _ in 0..2 {
+                drop(hasty.changed.wait_timeout(hasty.items.lock(), hour));
+            }
         });
         let patient = takers::<1>(&bin);
         bin.put(1);
@@ -137,7 +140,7 @@ fn models_who_is_late_passes_the_crowd_on() {
 /// Three: one is called, two are moved, and the mutex's rules call the last.
 #[test]
 fn models_those_who_are_moved_are_called_in_turn() {
-    check(1, || {
+    check(2, || {
         let bin = bin();
         let takers = takers::<3>(&bin);
         bin.put(3);

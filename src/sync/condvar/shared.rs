@@ -55,7 +55,8 @@ impl Condvar<Shared> {
     ///
     /// # Errors
     ///
-    /// [`LockError`] if an owner of the mutex died meanwhile; the caller may have the lock all the same.
+    /// [`LockError`] if an owner of the mutex died meanwhile; the caller may have the lock all the same. (Waiting
+    /// unlocks: a lock that came from one that died must be marked as consistent before.)
     ///
     /// # Examples
     ///

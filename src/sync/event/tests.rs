@@ -119,7 +119,7 @@ fn it_is_one_word() {
 
 #[test]
 fn generations_wrap() {
-    let last = Word(u32::MAX & !super::SLEEPERS);
+    let last = Word(!super::SLEEPERS);
     let next = last.cleared();
     assert_eq!(next.0, 0);
     assert!(next.releases(Word(last.0 & !super::SET)));

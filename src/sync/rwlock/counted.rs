@@ -164,6 +164,9 @@ impl Counted {
 
     #[cold]
     fn read_slowly(&self, limit: Limit) -> Outcome {
+        if limit.is_poll() {
+            return self.try_read().0;
+        }
         let deadline = limit.deadline();
         let mut spin = Spin::new();
         let mut starved = None;
@@ -206,6 +209,9 @@ impl Counted {
 
     #[cold]
     fn write_slowly(&self, limit: Limit) -> Outcome {
+        if limit.is_poll() {
+            return Outcome::TimedOut;
+        }
         let mut spin = Spin::new();
         // Who holds the gate must not be hurried; others may as well poll for a moment.
         while spin.turn() {

@@ -109,12 +109,11 @@ fn who_gave_up_leaves_the_lock_usable<S: Living>() {
 
 fn a_panic_unlocks_and_poisons_nothing<S: Living>() {
     let mutex = Mutex::<_, S>::in_scope(1);
-    let payload = crate::unwind::halt(|| {
+    let payload = crate::unwind::halt(|| -> () {
         *S::lock(&mutex) = 2;
         let _guard = S::lock(&mutex);
         crate::unwind::resume(Box::new(7))
     })
-    .map(|()| ())
     .unwrap_err();
     assert!(payload.is::<i32>());
     assert_eq!(*S::lock(&mutex), 2);

@@ -260,11 +260,11 @@ fn writers_do_not_starve_a_reader<S: Living>() {
 fn a_panic_unlocks<S: Living>() {
     let lock = RwLock::<_, S>::in_scope(1);
     for write in [false, true] {
-        let panicked = crate::unwind::halt(|| {
+        let panicked = crate::unwind::halt(|| -> () {
             let _guards = if write { (None, Some(S::write(&lock))) } else { (Some(S::read(&lock)), None) };
             crate::unwind::resume(Box::new(7))
         });
-        assert!(panicked.map(|()| ()).is_err());
+        assert!(panicked.is_err());
         assert_eq!(open(&lock), (true, true));
     }
 }
