@@ -271,7 +271,11 @@ impl Timer {
     fn begin(&self) -> Result<(), StartError> {
         let inner = &self.0;
         if inner.is_dedicated {
-            return inner.thread.start();
+            return match inner.thread.start() {
+                // Somebody cancelled it just now, and took away what it would have run.
+                Err(StartError::AlreadyStarted) if inner.fate.is(CANCELLED) => Ok(()),
+                started => started,
+            };
         }
         if hold::is_final() || (!inner.thread.is_daemon() && hold::take().is_err()) {
             return Err(StartError::ShuttingDown);
