@@ -34,7 +34,7 @@ fn listeners_come_off_from_anywhere_in_the_list() {
             let (promise, future) = Promise::new();
             let listeners = [(); 3].map(|()| Listener::new(Tell::Thread(Parker::current())));
             for listener in &listeners {
-                assert!(future.core().word.push(&listener));
+                assert!(future.core().word.push(listener));
             }
             for &number in &order[told..] {
                 assert!(future.core().word.remove(&listeners[number]));
