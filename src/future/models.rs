@@ -193,6 +193,7 @@ fn models_the_list_under_several_hands() {
 }
 
 /// A cell in something larger, as a task is.
+#[repr(C)]
 struct Husk {
     cell: Cell<Value>,
     freed: Arc<UnsafeCell<u32>>,
@@ -202,9 +203,10 @@ impl Husk {
     const KIND: Kind = Kind {
         free: |core| {
             // SAFETY: the first field of a boxed husk, with the provenance of the whole; nobody else is left.
-            let husk = unsafe { Box::from_raw(core.cast::<Husk>().as_ptr()) };
+            let Husk { cell, freed } = *unsafe { Box::from_raw(core.cast::<Husk>().as_ptr()) };
+            drop(cell);
             // SAFETY: loom checks that this is after all else.
-            husk.freed.with_mut(|freed| unsafe { *freed += 1 });
+            freed.with_mut(|freed| unsafe { *freed += 1 });
         },
         help: |_| (),
         cancel: |core| core.cancel(|| ()),
@@ -223,14 +225,14 @@ unsafe impl Send for There {}
 #[test]
 fn models_a_husk_and_a_future_leave_in_any_order() {
     check(3, || {
-        let (count, freed) = (count(), count());
+        let [drawn_drops, helping_drops, freed] = [count(), count(), count()];
         let husk = Box::new(Husk { cell: Cell::new(&Husk::KIND), freed: Arc::clone(&freed) });
         // SAFETY: out of a box.
         let husk = unsafe { NonNull::new_unchecked(Box::into_raw(husk)) };
         let cell = husk.cast::<Cell<Value>>();
         // SAFETY: a new cell is held by both sides.
         let future = unsafe { Future::of(cell) };
-        let (there, drawn) = (There(husk), Value::new(&count));
+        let (there, drawn) = (There(husk), Value::new(&drawn_drops));
         let drawer = thread::spawn(move || {
             let There(husk) = { there };
             let cell = husk.cast::<Cell<Value>>();
@@ -246,11 +248,11 @@ fn models_a_husk_and_a_future_leave_in_any_order() {
         let helped = future.core().word.claim();
         if helped {
             // SAFETY: claimed, and held by the future.
-            assert!(unsafe { Cell::finish(cell, Ok(Value::new(&count)), false) }.is_ok());
+            assert!(unsafe { Cell::finish(cell, Ok(Value::new(&helping_drops)), false) }.is_ok());
         }
         future.result().unwrap().check();
         drawer.join().unwrap();
-        assert_eq!((drops(&count), drops(&freed)), (1 + u32::from(helped), 1));
+        assert_eq!([&drawn_drops, &helping_drops, &freed].map(drops), [1, u32::from(helped), 1]);
     });
 }
 
@@ -300,7 +302,7 @@ fn models_completions_wake_whoever_waits() {
             sum += future.result().unwrap();
         }
         assert_eq!(sum, 3);
-        runners.map(|runner| runner.join().unwrap());
+        runners.into_iter().for_each(|runner| runner.join().unwrap());
     });
 }
 
