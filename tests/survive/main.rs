@@ -11,6 +11,7 @@ mod depth;
 mod forks;
 mod greedy;
 mod lives;
+mod locked;
 mod locks;
 mod mills;
 mod order;

@@ -188,6 +188,10 @@ impl Seated {
 
     #[inline]
     fn read_fast(&self, me: State) -> Option<u8> {
+        // Not to be in the way of a writer that waits for seats.
+        if self.writer.state() != State::FREE {
+            return None;
+        }
         let seat = self.sit(me)?;
         // ORDERING(lock): Acquire; pairs with the writers' unlocking.
         if self.writer.state_acquire() == State::FREE {
