@@ -17,8 +17,9 @@ fn alone<L: Send + Sync + 'static>(lock: L, hold: fn(&L, &dyn Fn()), wait: fn(&L
             let (held, is_held) = channel();
             let (done, is_done) = channel();
             std::thread::scope(|s| {
-                s.spawn(|| {
-                    hold(&lock, &|| {
+                let outside = Arc::clone(&lock);
+                s.spawn(move || {
+                    hold(&outside, &|| {
                         held.send(()).unwrap();
                         is_done.recv().unwrap();
                     });
@@ -53,7 +54,14 @@ fn in_a_lock_that_a_job_releases() {
 #[test]
 fn in_a_lock() {
     let _watched = watch("in_a_lock");
-    alone(Lock::new(), |lock, held| lock.with(held), |lock| assert!(lock.acquire_timeout(Duration::MAX)));
+    alone(
+        Lock::new(),
+        |lock, held| lock.with(held),
+        |lock| {
+            assert!(lock.acquire_timeout(Duration::MAX));
+            lock.release().unwrap();
+        },
+    );
 }
 
 #[test]
