@@ -12,6 +12,7 @@ mod forks;
 mod greedy;
 mod kernels;
 mod lives;
+mod locked;
 mod locks;
 mod mills;
 mod order;
