@@ -6,6 +6,7 @@ mod suite;
 mod blocks;
 mod cancels;
 mod coarse;
+mod contexts;
 mod counts;
 mod depth;
 mod forks;
