@@ -41,6 +41,12 @@ impl Bell {
         self.awaited.load(Ordering::Relaxed) != 0
     }
 
+    /// How many names there are.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.awaited.load(Ordering::Relaxed)
+    }
+
     fn with<R>(&self, change: impl FnOnce(&mut VecDeque<Unparker>) -> R) -> R {
         let mut names = lock(&self.names);
         let result = change(&mut names);
