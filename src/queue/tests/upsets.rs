@@ -51,7 +51,7 @@ fn an_item_is_gone_when_it_was_got_or_when_the_queue_goes() {
 
 #[test]
 fn a_queue_that_goes_drops_the_rest_after_a_panic() {
-    struct Bomb(Counted, bool);
+    struct Bomb(#[allow(dead_code, reason = "dropped with its owner")] Counted, bool);
     impl Drop for Bomb {
         fn drop(&mut self) {
             if self.1 {
