@@ -42,7 +42,7 @@ impl Bell {
     }
 
     /// How many names there are.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn waiting(&self) -> usize {
         self.awaited.load(Ordering::Relaxed)
     }

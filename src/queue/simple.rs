@@ -247,7 +247,7 @@ impl<T> SimpleQueue<T> {
     }
 
     /// Does somebody sleep in a `get`, or is about to?
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_awaited(&self) -> bool {
         self.wait.bell.is_awaited()
     }
