@@ -1,78 +1,51 @@
-//! Producers, consumers, and a way to know that all is done.
-//!
-//! A queue with a bound keeps the producers from running ahead. `join` waits until every item has been worked on, and
-//! `shutdown` sends the consumers home. The last part ends in a hurry: what nobody has begun is handed back.
-//!
-//! ```sh
-//! cargo run --release --example producer_consumer
-//! ```
+//! Producers, consumers, and a queue between them: who puts waits while it is full, `join` waits until all is done, and
+//! a shutdown ends the consumers' loops.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
-use gristmill::queue::{Prioritized, PriorityQueue, Queue};
+use gristmill::queue::{Queue, ShutDown};
 
-/// Something to do: the length of a Collatz sequence.
-fn steps(mut n: u64) -> u64 {
-    let mut steps = 0;
-    while n != 1 {
-        n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
-        steps += 1;
-    }
-    steps
+/// What a consumer does with an item.
+fn grind(sack: u64) -> u64 {
+    (1..=sack).map(|grain| grain * grain).sum()
 }
 
-fn work_through(consumers: usize) -> u64 {
-    let (numbers, total) = (Queue::new(64), AtomicU64::new(0));
-    std::thread::scope(|s| {
-        for _ in 0..consumers {
-            s.spawn(|| {
-                // Each number is got as a task, which is done at the end of its turn, even if that panics.
-                for number in numbers.tasks() {
-                    total.fetch_add(steps(*number), Ordering::Relaxed);
-                }
-            });
-        }
-        let producers = [1..10_000_u64, 10_000..20_000].map(|range| {
-            let numbers = &numbers;
-            s.spawn(move || {
-                for number in range {
-                    // Waits while 64 numbers are in the queue.
-                    numbers.put(number).expect("nobody shuts down before all is put");
-                }
+fn main() -> Result<(), ShutDown<u64>> {
+    let sacks = Queue::new(8);
+    let flour = thread::scope(|s| {
+        let consumers: Vec<_> = (0..2)
+            .map(|_| {
+                s.spawn(|| {
+                    let mut flour = 0;
+                    // Each task counts itself done at the end of its turn.
+                    for sack in sacks.tasks() {
+                        flour += grind(*sack);
+                    }
+                    flour
+                })
             })
-        });
+            .collect();
+        let producers: Vec<_> = (0..3)
+            .map(|cart| {
+                let sacks = &sacks;
+                s.spawn(move || (0..100).try_for_each(|n| sacks.put(cart * 100 + n)))
+            })
+            .collect();
         for producer in producers {
-            producer.join().expect("a producer does not panic");
+            producer.join().expect("putting does not panic")?;
         }
-        numbers.join();
-        numbers.shutdown();
-    });
-    total.into_inner()
-}
+        sacks.join();
+        println!("all sacks are ground");
+        sacks.shutdown();
+        Ok(consumers
+            .into_iter()
+            .map(|consumer| consumer.join().expect("grinding does not panic"))
+            .sum::<u64>())
+    })?;
+    assert_eq!(flour, (0..300).map(grind).sum());
+    println!("{flour} ounces of flour");
 
-fn leave_in_a_hurry() -> Vec<&'static str> {
-    let jobs = PriorityQueue::new(0);
-    for (priority, item) in [(3, "sweep the floor"), (1, "close the sluice"), (2, "bag the flour")] {
-        jobs.put(Prioritized::new(priority, item)).expect("nobody has shut down");
-    }
-    std::thread::scope(|s| {
-        let worker = s.spawn(|| {
-            let first = jobs.get_task().expect("there are three");
-            first.item
-        });
-        println!("done: {}", worker.join().expect("the worker does not panic"));
-    });
-    let left = jobs.shutdown_now();
-    // What was handed back counts as done, so nobody waits for it.
-    jobs.join();
-    left.into_iter().map(|job| job.item).collect()
-}
-
-fn main() {
-    let total = work_through(3);
-    println!("19999 numbers, {total} steps");
-    assert_eq!(total, (1..20_000).map(steps).sum());
-    let left = leave_in_a_hurry();
-    println!("left: {}", left.join(", "));
-    assert_eq!(left, ["bag the flour", "sweep the floor"]);
+    // Whoever comes late is told so, and has its item back.
+    assert_eq!(sacks.put(7), Err(ShutDown(7)));
+    Ok(())
 }

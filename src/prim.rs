@@ -20,6 +20,10 @@ mod imp {
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
         /// Shows `look` the place, for reading only.
         #[inline(always)]
         pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {

@@ -9,11 +9,9 @@ use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::pool::Mill;
 use crate::mill::seat::Seat;
-use crate::mill::worker::Worker;
+use crate::mill::worker::{Worker, wait_elsewhere};
 use crate::prim::atomic::{AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
-use crate::sync::help;
-use crate::sync::parker::Parker;
 use crate::unwind::{self, Payload};
 
 struct Cast<R> {
@@ -36,8 +34,8 @@ impl Mill {
     /// Runs `f` once on each worker, with the worker's [number](crate::worker_index), and returns the results
     /// in the order of those numbers.
     ///
-    /// A worker that runs a job comes to it after that job, or where the job waits in a `join`, `scope` or loop; one
-    /// that is in [`blocking`](crate::blocking) when that is over.
+    /// A worker that runs a job comes to it after that job, or where the job waits in a `join`, `scope` or loop, or for another
+    /// mill; one that is in [`blocking`](crate::blocking) when that is over.
     ///
     /// # Examples
     ///
@@ -89,10 +87,7 @@ impl Mill {
             (true, Some(me)) => run(me.seat.index),
             _ => cast.count_off(),
         }
-        match me {
-            Some(me) => me.wait(&cast.done, |_, _| None),
-            None => help::asleep(|| cast.done.wait(Parker::current())),
-        }
+        wait_elsewhere(&cast.done);
         let mut results = cast.results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         results.sort_by_key(|&(number, _)| number);
         let (mut values, mut panic) = (Vec::with_capacity(results.len()), None);

@@ -12,7 +12,7 @@ use std::cmp::{Ordering as Order, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -44,7 +44,8 @@ impl Inner {
 /// Cancels the work that runs under it, and under its children.
 ///
 /// Tokens are handles: a clone is the same token. Cancelling is cooperative. It takes effect where work
-/// splits (`join`, `scope`, the `par_` loops), where a spawned job would start, and at [`checkpoint`].
+/// splits (`join`, `scope`, the `par_` loops), where a spawned job would start, and at [`checkpoint`]. What destructors do
+/// while a thread unwinds is not cancelled.
 ///
 /// Python has no counterpart: `Future.cancel` only stops what has not started.
 ///
@@ -230,8 +231,12 @@ thread_local! {
     static OUTSIDE: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
-/// The token that the caller runs under, null for none.
+/// The token that the caller runs under, null for none. None while this thread panics or is cancelled: what a destructor does then
+/// comes to its end, as nobody can unwind from there.
 pub(crate) fn current_ptr() -> *const () {
+    if std::thread::panicking() {
+        return ptr::null();
+    }
     seat::current().map_or_else(|| OUTSIDE.get(), |seat| seat.token())
 }
 
@@ -288,7 +293,21 @@ impl Drop for Under {
     }
 }
 
+/// The clock; null until the first deadline. Never freed.
+static CLOCK: AtomicPtr<Clock> = AtomicPtr::new(ptr::null_mut());
+
+/// In a forked child: if another thread of its parent held the clock's lock, takes a new one, which does not know of deadlines
+/// from before. Else the next deadline that is set in the child starts a thread that looks after those too.
+fn forget_clock() {
+    // SAFETY: null, or a clock that is never freed.
+    if unsafe { CLOCK.load(Ordering::Acquire).as_ref() }.is_some_and(|clock| clock.alarms.try_lock().is_err())
+    {
+        CLOCK.store(ptr::null_mut(), Ordering::Release);
+    }
+}
+
 /// One thread that sleeps until the next deadline, while there is any.
+#[derive(Default)]
 struct Clock {
     alarms: Mutex<Alarms>,
     changed: Condvar,
@@ -328,8 +347,20 @@ impl Ord for Alarm {
 
 impl Clock {
     fn get() -> &'static Clock {
-        static CLOCK: OnceLock<Clock> = OnceLock::new();
-        CLOCK.get_or_init(|| Clock { alarms: Mutex::default(), changed: Condvar::new() })
+        let mut clock = CLOCK.load(Ordering::Acquire);
+        if clock.is_null() {
+            fork::watch(forget_clock);
+            clock = Box::into_raw(Box::default());
+            if let Err(first) =
+                CLOCK.compare_exchange(ptr::null_mut(), clock, Ordering::AcqRel, Ordering::Acquire)
+            {
+                // SAFETY: just made, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(clock) });
+                clock = first;
+            }
+        }
+        // SAFETY: not null, and never freed.
+        unsafe { &*clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Alarms> {

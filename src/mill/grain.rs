@@ -12,8 +12,11 @@ use crate::mill::worker::Worker;
 /// Runs `body` for every item, in any order and maybe at the same time.
 ///
 /// Neighbouring items mostly run on the same thread, one after the other. There is no grain to choose: a
-/// worker takes small pieces first and larger ones as it goes, and whoever has nothing to do robs half of
-/// what another has left, down to a single item (of more than 2^31, down to as many as make that many pieces). So it does not matter where the dear items lie.
+/// worker takes small pieces first and larger ones as it goes, up to a sixteenth of what it has left, and whoever has
+/// nothing to do robs half of what another has left, down to a single item (of more than 2^31, down to as many as make that
+/// many pieces). So it hardly matters where the dear items lie. But a piece that has been taken is not split again: dear items
+/// that follow many cheap ones may run one after the other. Items that wait for each other belong in a
+/// [`scope`](crate::scope).
 ///
 /// Items may be a range of integers, or the elements of a slice, vector or array, by shared or by mutable
 /// reference. Python's nearest relative is `for _ in pool.map(body, items)`.

@@ -12,7 +12,7 @@ use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
-use crate::sys::{fork, membarrier};
+use crate::sys::{affinity, fork, membarrier};
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -75,12 +75,16 @@ pub(crate) struct Hall {
     pub(crate) roster: Roster,
     /// One for each NUMA node.
     pub(crate) inboxes: Vec<Bands>,
+    /// How many CPUs the builder's thread could run on.
+    cpus: usize,
     /// How many workers there should be.
     pub(crate) workers: AtomicUsize,
     /// How many threads there are.
     pub(crate) threads: AtomicUsize,
     /// No new work from outside; threads leave when they find none.
     pub(crate) closing: AtomicBool,
+    /// Threads that run their callers' code without a slot.
+    pub(crate) aside: AtomicUsize,
     /// Threads from outside that are handing work in, and found the mill open.
     pub(crate) entering: AtomicUsize,
     /// Threads from outside that run their own work in here.
@@ -101,21 +105,32 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    /// A mill with a worker's seat at each of `places`, and nobody there yet.
-    pub(crate) fn new(settings: Settings, topology: Topology, places: Vec<Place>) -> Self {
+    /// A mill with a worker's seat at each of `places`, one for a visitor if callers may run their work themselves, and
+    /// nobody there yet.
+    pub(crate) fn new(settings: Settings, topology: Topology, mut places: Vec<Place>) -> Self {
         let (workers, nodes) = (places.len(), topology.nodes().len().max(1));
+        if settings.caller_runs {
+            places.push(Place::new(&topology, Default::default()));
+        }
+        let roster = Roster::new(&topology, places, Hall::wanted(workers));
+        let visitor = roster.read(|crowd| {
+            let seat = crowd.seats.get(workers).filter(|seat| seat.claim());
+            seat.map_or(ptr::null_mut(), |seat| Arc::as_ptr(seat).cast_mut())
+        });
         Hall {
             idle: Idle::new(workers),
-            roster: Roster::new(&topology, places, Hall::wanted(workers)),
+            roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             topology,
             settings,
+            cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            aside: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
-            visitor: AtomicPtr::new(ptr::null_mut()),
+            visitor: AtomicPtr::new(visitor),
             ender: AtomicPtr::new(ptr::null_mut()),
             handles: Mutex::new(Vec::new()),
             resizing: Mutex::new(()),
@@ -148,9 +163,10 @@ impl Hall {
         workers.saturating_sub(1).min(if membarrier::is_available() { 1 } else { 16 })
     }
 
-    /// At most half the workers search at a time.
+    /// At most half the workers search at a time, and no more than half as many as there are CPUs: who searches there takes
+    /// time from who works.
     pub(crate) fn most_searchers(&self) -> usize {
-        (self.workers() / 2).max(1)
+        (self.workers().min(self.cpus) / 2).max(1)
     }
 
     /// Another spare thread may be started.
@@ -159,9 +175,22 @@ impl Hall {
     }
 
     /// Is there a job anywhere that any idle thread may take?
-    pub(crate) fn work_visible(&self) -> bool {
+    pub(crate) fn work_in_sight(&self) -> bool {
         self.inboxes.iter().any(|bands| !bands.is_empty())
             || self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.has_work()))
+    }
+
+    /// As [`work_in_sight`](Self::work_in_sight), also if it was pushed just now: for threads that go to sleep, or give their
+    /// slot away, and have said so.
+    pub(crate) fn work_visible(&self) -> bool {
+        // ORDERING(seize): whoever pushes looks for a mark next, by which it is told to show the job and call somebody. If
+        // it found none, it pushed before this fence, and we see the job. Who does not run does not push.
+        self.work_in_sight() || self.may_be_pushing() && membarrier::heavy() && self.work_in_sight()
+    }
+
+    fn may_be_pushing(&self) -> bool {
+        // ORDERING(aside): see `Worker::blocking`. We have changed the census, with a fence.
+        self.idle.is_anybody_running(self.workers()) || self.aside.load(Ordering::Relaxed) > 0
     }
 
     /// An empty seat, claimed: one that was left, or a new one at `place`.

@@ -84,6 +84,12 @@ impl Idle {
         census.searching() == 0 && (census.free() > 0 || !census.refused())
     }
 
+    /// Of these slots, is one held by a thread that does not search?
+    pub(crate) fn is_anybody_running(&self, slots: usize) -> bool {
+        let census = self.census();
+        slots as i64 - census.free() > census.searching() as i64
+    }
+
     /// A job was made public, and a call [is due](Self::is_call_due): whom to call.
     ///
     /// With `grow`, a free slot without a sleeper calls for a new thread.

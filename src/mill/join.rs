@@ -2,12 +2,13 @@
 
 #![allow(unsafe_code, reason = "the second half waits in this frame while others may take it")]
 
+use std::cell::Cell;
 use std::ptr;
 
-use crate::mill::cancel;
+use crate::mill::cancel::{self, Under};
 use crate::mill::job::StackJob;
 use crate::mill::pool;
-use crate::mill::seat::{self, Seat};
+use crate::mill::seat;
 use crate::mill::split::{Slot, Split, Whereabouts};
 use crate::mill::worker::{Worker, rob_runner};
 use crate::unwind::{self, Held, Payload};
@@ -55,13 +56,33 @@ where
     RB: Send,
 {
     let deque = seat::current_deque();
-    let Some(slot) = deque.room() else {
-        return join_slowly(a, b);
-    };
+    let slot = deque.top();
+    if slot.is_null() {
+        return join_first(a, b);
+    }
     let b = Half::new(b, deque, slot);
-    // SAFETY: it has room there.
-    unsafe { deque.push(slot, b.job.job_ref()) };
+    // SAFETY: the top, and not null.
+    if unsafe { deque.push(slot, b.job.job_ref()) } {
+        return join_slowly(a, &b);
+    }
     finish(a, &b)
+}
+
+/// A join on no worker, or on one that never joined before.
+#[cold]
+#[inline(never)]
+fn join_first<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let Some(worker) = Worker::current() else {
+        return pool::in_global(move || join(a, b));
+    };
+    worker.seat.deque.make_array();
+    join(a, b)
 }
 
 /// The second half of a join, and where it was pushed.
@@ -73,8 +94,8 @@ struct Half<B, RB> {
     job: StackJob<B, RB>,
     /// The deque of this thread: it sits on the same seat as long as this frame is open.
     deque: *const Split,
-    /// Null if the job never was private.
-    slot: Slot,
+    /// Null once it is known that the job is not private any more.
+    slot: Cell<Slot>,
 }
 
 impl<B, RB> Half<B, RB>
@@ -84,22 +105,29 @@ where
 {
     #[inline(always)]
     fn new(b: B, deque: &Split, slot: Slot) -> Self {
-        Half { job: StackJob::new(b), deque, slot }
+        Half { job: StackJob::new(b), deque, slot: Cell::new(slot) }
     }
 
     /// Takes the job out of the private part, if it is there and that can be told at once.
     #[inline(always)]
     fn pop(&self) -> bool {
         // SAFETY: the deque is part of the seat, which is kept as long as this thread sits on it.
-        unsafe { &*self.deque }.pop(self.slot)
+        unsafe { &*self.deque }.pop(self.slot.get())
     }
 
-    /// Takes the job back if nobody has it yet, after a [`pop`](Self::pop) that could not tell.
-    fn take_back(&self, seat: &Seat) -> bool {
-        if !self.slot.is_null() && seat.deque.locate(self.slot) == Whereabouts::Back {
+    /// Takes the job out of the private part, if it is there; what its place is, is forgotten.
+    fn take_private(&self, worker: Worker<'_>) -> bool {
+        let slot = self.slot.replace(ptr::null_mut());
+        let deque = &worker.seat.deque;
+        !slot.is_null() && (deque.pop(slot) || deque.locate(slot) == Whereabouts::Back)
+    }
+
+    /// Takes the job back, if nobody has it yet.
+    fn take_back(&self, worker: Worker<'_>) -> bool {
+        if self.take_private(worker) {
             return true;
         }
-        let popped = seat.deque.pop_public();
+        let popped = worker.seat.deque.pop_public();
         debug_assert!(
             popped.is_none_or(|job| job == self.job.job_ref()),
             "joins are closed in the order of a stack"
@@ -108,29 +136,26 @@ where
     }
 }
 
-/// A join on no worker, or on one where somebody is hungry, the work is cancelled, or the private part is full or
-/// not made yet.
+/// A join that has pushed its second half, on a worker where somebody is hungry, the work is cancelled, or the private
+/// part is full.
 #[cold]
 #[inline(never)]
-fn join_slowly<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+fn join_slowly<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
     RA: Send,
     RB: Send,
 {
-    let Some(worker) = Worker::current() else {
-        return pool::in_global(move || join(a, b));
-    };
+    let worker = Worker::seated();
     let token = worker.seat.token();
     if cancel::must_unwind(token) {
         unwind::drop_quietly(a);
-        unwind::drop_quietly(b);
+        call_off(worker, b);
         cancel::unwind_now();
     }
-    let mut b = Half::new(b, &worker.seat.deque, ptr::null_mut());
-    if let Some(slot) = worker.seat.deque.push_slowly(b.job.job_ref()) {
-        b.slot = slot;
+    let in_drop = cancel::is_cancelled(token) && std::thread::panicking();
+    if !in_drop && !worker.seat.deque.is_last(b.slot.get()) {
         worker.feed();
         // ORDERING(poke): the fence in `feed` stands between its mark that nobody is hungry and this look at the
         // token; pairs with the fence in `CancelToken::cancel`. Either we see the token cancelled here, or we are
@@ -138,16 +163,42 @@ where
         if cancel::is_cancelled(token) {
             worker.seat.deque.mark_hungry();
         }
-        return finish(a, &b);
+        return finish(a, b);
     }
-    // SAFETY: `b` lies in this frame, and nobody has seen it.
-    unsafe { b.job.job_ref().stamp_waited(token) };
-    worker.push_public(b.job.job_ref());
-    let ra = match unwind::halt(a) {
+    if b.take_private(worker) {
+        if in_drop {
+            return join_in_drop(a, b);
+        }
+        // SAFETY: `b` lies in a frame that waits for it, and nobody else has it.
+        unsafe { b.job.job_ref().stamp_waited(token) };
+        worker.push_public(b.job.job_ref());
+    }
+    // This join does not show in how many are open, by which a scope around it knows whether its jobs may go on the line.
+    let scope = worker.seat.owner.scope.replace(ptr::null());
+    let ra = unwind::halt(a);
+    worker.seat.owner.scope.set(scope);
+    let ra = match ra {
         Ok(ra) => ra,
-        Err(payload) => abandon(payload, &b),
+        Err(payload) => abandon(payload, b),
     };
-    join_public(&b, ra)
+    join_public(b, ra)
+}
+
+/// A join in a destructor, while this thread unwinds from cancelled work, with `b` taken back: another worker that ran it
+/// under the token would unwind, and nobody can go on with that here.
+#[cold]
+#[inline(never)]
+fn join_in_drop<A, B, RA, RB>(a: A, b: &Half<B, RB>) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let _under = Under::enter(ptr::null());
+    // SAFETY: taken back, so nobody else has it.
+    let b = unsafe { b.job.take() };
+    join(a, b)
 }
 
 /// Runs `a`, and then `b`, which was pushed to the private part, or waits for it.
@@ -183,7 +234,7 @@ where
 {
     let ra = Held::new(ra);
     let worker = Worker::seated();
-    if b.take_back(worker.seat) {
+    if b.take_back(worker) {
         // SAFETY: taken back, so nobody else has it.
         let rb = unsafe { b.job.take() }();
         return (ra.into_inner(), rb);
@@ -208,9 +259,18 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    let worker = Worker::seated();
-    let private = !b.slot.is_null() && b.pop();
-    if private || b.take_back(worker.seat) {
+    call_off(Worker::seated(), b);
+    let resume: fn(Payload) -> RA = |payload| unwind::resume(payload);
+    std::hint::black_box(resume)(payload)
+}
+
+/// Makes sure that the second half is over, or never begins, and drops it.
+fn call_off<B, RB>(worker: Worker<'_>, b: &Half<B, RB>)
+where
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    if b.take_back(worker) {
         // SAFETY: taken back, so nobody else has it.
         unwind::drop_quietly(unsafe { b.job.take() });
     } else {
@@ -219,6 +279,4 @@ where
         // SAFETY: the latch is set, and this is the only place to read the result.
         unwind::drop_quietly(unsafe { b.job.result() });
     }
-    let resume: fn(Payload) -> RA = |payload| unwind::resume(payload);
-    std::hint::black_box(resume)(payload)
 }

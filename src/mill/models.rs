@@ -7,7 +7,9 @@
 
 mod deque;
 mod hall;
+mod idle;
 mod latch;
+mod range;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::atomic::AtomicPtr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 
 use crate::locality::{self, Place};
 use crate::mill::cancel::{self, CancelToken};
@@ -15,11 +15,9 @@ use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
 use crate::mill::seat;
 use crate::mill::stats::MillStats;
-use crate::mill::worker::{PATIENCE, Worker};
+use crate::mill::worker::{PATIENCE, Worker, wait_elsewhere};
 use crate::prim::atomic::Ordering;
 use crate::prim::{fence_after_update, lock, spin_loop, yield_now};
-use crate::sync::help;
-use crate::sync::parker::Parker;
 use crate::sys::fork;
 use crate::topology::{self, CpuSet, Topology};
 use crate::unwind;
@@ -238,12 +236,14 @@ impl MillBuilder {
     ///
     /// As [`build`](Self::build), and [`BuildError::GlobalExists`].
     pub fn build_global(self) -> Result<&'static Mill, BuildError> {
-        let _one_at_a_time = GLOBAL_BUILD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if GLOBAL.get().is_some() {
+        let mills = mills();
+        let _one_at_a_time = mills.global_build.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if mills.global().is_some() {
             return Err(BuildError::GlobalExists);
         }
-        let mill = self.build()?;
-        Ok(GLOBAL.get_or_init(|| mill))
+        let mill: &Mill = Box::leak(Box::new(self.build()?));
+        mills.global.store(std::ptr::from_ref(mill).cast_mut(), Ordering::Release);
+        Ok(mill)
     }
 }
 
@@ -255,45 +255,69 @@ fn in_range(what: &'static str, asked: usize, least: usize) -> Result<(), BuildE
     }
 }
 
-static GLOBAL: OnceLock<Mill> = OnceLock::new();
-static GLOBAL_BUILD: Mutex<()> = Mutex::new(());
+/// What all mills of this process share.
+#[derive(Default)]
+struct Mills {
+    /// The default mill; null until there is one. Never freed.
+    global: AtomicPtr<Mill>,
+    global_build: Mutex<()>,
+    halls: Mutex<Vec<Weak<Hall>>>,
+}
 
-type Halls = Mutex<Vec<Weak<Hall>>>;
+/// Null until somebody asks. A forked child makes its own: another thread of its parent may have held one of these locks.
+static MILLS: AtomicPtr<Mills> = AtomicPtr::new(std::ptr::null_mut());
 
-/// All mills of this process; null until there is one.
-static HALLS: AtomicPtr<Halls> = AtomicPtr::new(std::ptr::null_mut());
+/// The default mill of the process that this one was forked from, if that had one.
+static INHERITED: AtomicPtr<Mill> = AtomicPtr::new(std::ptr::null_mut());
 
-fn halls() -> MutexGuard<'static, Vec<Weak<Hall>>> {
-    let mut halls = HALLS.load(Ordering::Acquire);
-    if halls.is_null() {
-        halls = Box::into_raw(Box::default());
+fn mills() -> &'static Mills {
+    let mut mills = MILLS.load(Ordering::Acquire);
+    if mills.is_null() {
+        mills = Box::into_raw(Box::default());
+        // SAFETY: just made, and nobody else has seen it.
+        unsafe { &*mills }.global.store(INHERITED.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Err(first) =
-            HALLS.compare_exchange(std::ptr::null_mut(), halls, Ordering::AcqRel, Ordering::Acquire)
+            MILLS.compare_exchange(std::ptr::null_mut(), mills, Ordering::AcqRel, Ordering::Acquire)
         {
-            // SAFETY: just made, and nobody else has seen it.
-            drop(unsafe { Box::from_raw(halls) });
-            halls = first;
+            // SAFETY: as above.
+            drop(unsafe { Box::from_raw(mills) });
+            mills = first;
         }
     }
     // SAFETY: not null, and never freed.
-    unsafe { &*halls }.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    unsafe { &*mills }
 }
 
-/// In a forked child: forgets the parent's mills, and the lock that one of its threads may have held.
+impl Mills {
+    fn global(&self) -> Option<&'static Mill> {
+        // SAFETY: null, or a mill that is never freed.
+        unsafe { self.global.load(Ordering::Acquire).as_ref() }
+    }
+
+    fn halls(&self) -> MutexGuard<'_, Vec<Weak<Hall>>> {
+        self.halls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// In a forked child: forgets the parent's mills, and the locks that its threads may have held. Its default mill it keeps,
+/// to say that it has no threads here.
 fn forget() {
-    HALLS.store(std::ptr::null_mut(), Ordering::Release);
+    // SAFETY: null, or never freed.
+    if let Some(mills) = unsafe { MILLS.swap(std::ptr::null_mut(), Ordering::AcqRel).as_ref() } {
+        INHERITED.store(mills.global.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
     seat::forget();
 }
 
 fn register(hall: &Arc<Hall>) {
-    let mut halls = halls();
+    let mut halls = mills().halls();
     halls.retain(|hall| hall.strong_count() > 0);
     halls.push(Arc::downgrade(hall));
 }
 
 /// Makes every worker of every mill look at its cancel token on its next push.
 fn poke_all() {
-    let halls: Vec<_> = halls().clone();
+    let halls: Vec<_> = mills().halls().clone();
     for hall in halls.iter().filter_map(Weak::upgrade) {
         hall.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.deque.mark_hungry()));
     }
@@ -313,7 +337,7 @@ impl Mill {
     /// If the system refuses to start its threads.
     #[must_use]
     pub fn global() -> &'static Mill {
-        if let Some(mill) = GLOBAL.get() {
+        if let Some(mill) = mills().global() {
             return mill;
         }
         match Self::builder().build_global() {
@@ -507,7 +531,7 @@ impl Hall {
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         let (moved, answers) = mpsc::channel();
         let moved = (!self.settings.places.is_empty()).then_some(moved);
-        for (number, seat) in seats.iter().enumerate() {
+        for (number, seat) in seats.iter().enumerate().take(workers) {
             let claimed = seat.claim();
             debug_assert!(claimed, "new seats are empty");
             if let Err(source) = self.start_thread(seat, moved.clone()) {
@@ -557,7 +581,7 @@ impl Hall {
             if round < PATIENCE / 2 { spin_loop() } else { yield_now() }
         }
         if !latch.probe() {
-            help::asleep(|| latch.wait(Parker::current()));
+            wait_elsewhere(latch);
         }
         // SAFETY: the latch is set, and this is the only place to read the result.
         match unsafe { job.result() } {

@@ -58,7 +58,7 @@ impl Ends {
 
 /// One participant's part; on cache lines of its own.
 #[repr(C, align(128))]
-struct Part {
+pub(super) struct Part {
     /// First, so that a pointer to it is one to the part.
     invitation: Header,
     ends: AtomicU64,
@@ -123,7 +123,7 @@ where
         done: Latch::new(),
         panic: Mutex::new(None),
         segments: Mutex::new(Vec::new()),
-        token: worker.seat.token(),
+        token: cancel::current_ptr(),
         init,
         step,
     };
@@ -132,7 +132,7 @@ where
         // SAFETY: the part is in place, and nobody else has seen it.
         unsafe { part.job().stamp(Stamp { family: shared.family(), token: shared.token }) };
     }
-    shared.part(0).ends.store(Ends { low: 0, high: units as u32 }.pack(), Ordering::Relaxed);
+    shared.part(0).hold(0..units as u32);
     // Jobs that the items spawn into a scope around the loop do not belong on top of its invitation.
     let scope = worker.seat.owner.scope.replace(ptr::null());
     shared.participate(worker, 0);
@@ -168,8 +168,21 @@ impl Part {
         JobRef::new(ptr::from_ref(self).cast())
     }
 
+    /// One that no loop has, for a model.
+    #[cfg(all(test, loom))]
+    pub(super) fn holding(units: Range<u32>) -> Self {
+        let part = Part::new(|_| unreachable!("nobody is invited"));
+        part.hold(units);
+        part
+    }
+
+    /// Puts units into it; only its owner does, while it is empty.
+    fn hold(&self, units: Range<u32>) {
+        self.ends.store(Ends { low: units.start, high: units.end }.pack(), Ordering::Relaxed);
+    }
+
     /// Takes up to `most` units from the front; only the part's owner does.
-    fn take_front(&self, most: u32) -> Option<Range<u32>> {
+    pub(super) fn take_front(&self, most: u32) -> Option<Range<u32>> {
         let mut word = self.ends.load(Ordering::Relaxed);
         loop {
             let ends = Ends::unpack(word);
@@ -188,7 +201,7 @@ impl Part {
     }
 
     /// Cuts the back half off.
-    fn rob(&self) -> Option<Ends> {
+    pub(super) fn rob(&self) -> Option<Range<u32>> {
         let mut word = self.ends.load(Ordering::Relaxed);
         loop {
             let ends = Ends::unpack(word);
@@ -198,7 +211,7 @@ impl Part {
             let cut = ends.high - ends.len().div_ceil(2);
             let left = Ends { low: ends.low, high: cut };
             match self.ends.compare_exchange_weak(word, left.pack(), Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(Ends { low: cut, high: ends.high }),
+                Ok(_) => return Some(cut..ends.high),
                 Err(now) => word = now,
             }
         }
@@ -343,8 +356,8 @@ where
             let left = |victim: usize| Ends::unpack(self.part(victim).ends.load(Ordering::Relaxed)).len();
             let richest = (0..parts).filter(|&victim| victim != index).max_by_key(|&victim| left(victim));
             let Some(victim) = richest.filter(|&victim| left(victim) > 0) else { return false };
-            if let Some(ends) = self.part(victim).rob() {
-                part.ends.store(ends.pack(), Ordering::Relaxed);
+            if let Some(units) = self.part(victim).rob() {
+                part.hold(units);
                 return true;
             }
         }

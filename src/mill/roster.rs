@@ -1,4 +1,7 @@
 //! Who sits in the mill: a snapshot that thieves read without a lock, and that is replaced when a seat is added.
+//!
+//! The first snapshot stays as long as the mill; later ones go when no epoch is left in which they were read. Many mills
+//! never need a second one, and their threads never take part in epochs, which costs each a page of memory.
 
 use std::sync::Arc;
 
@@ -57,34 +60,44 @@ mod snapshot {
 
     use super::Crowd;
 
-    pub(super) struct Snapshot(Atomic<Crowd>);
+    pub(super) struct Snapshot {
+        first: Box<Crowd>,
+        /// Null while the first one holds.
+        later: Atomic<Crowd>,
+    }
 
     impl Snapshot {
         pub(super) fn new(crowd: Crowd) -> Self {
-            Snapshot(Atomic::new(crowd))
+            Snapshot { first: Box::new(crowd), later: Atomic::null() }
         }
 
         pub(super) fn read<R>(&self, look: impl FnOnce(&Crowd) -> R) -> R {
+            // SAFETY: the pointer is not followed.
+            if self.later.load(Ordering::Acquire, unsafe { epoch::unprotected() }).is_null() {
+                return look(&self.first);
+            }
             let guard = epoch::pin();
             // ORDERING(roster): Acquire; pairs with the swap in `replace`.
-            let crowd = self.0.load(Ordering::Acquire, &guard);
-            // SAFETY: never null, and what is replaced is freed only when no guard from before is left.
+            let crowd = self.later.load(Ordering::Acquire, &guard);
+            // SAFETY: never null again, and what is replaced is freed only when no guard from before is left.
             look(unsafe { crowd.deref() })
         }
 
         pub(super) fn replace(&self, crowd: Crowd) {
             let guard = epoch::pin();
             // ORDERING(roster): AcqRel; Release pairs with the load in `read`.
-            let old = self.0.swap(Owned::new(crowd), Ordering::AcqRel, &guard);
-            // SAFETY: `old` is out of the roster now, and was put there by an `Owned`.
-            unsafe { guard.defer_destroy(old) };
+            let old = self.later.swap(Owned::new(crowd), Ordering::AcqRel, &guard);
+            if !old.is_null() {
+                // SAFETY: `old` is out of the roster now, and was put there by an `Owned`.
+                unsafe { guard.defer_destroy(old) };
+            }
         }
     }
 
     impl Drop for Snapshot {
         fn drop(&mut self) {
-            // SAFETY: nobody reads any more (`&mut`), and the pointer came from an `Owned`.
-            drop(unsafe { std::mem::replace(&mut self.0, Atomic::null()).into_owned() });
+            // SAFETY: nobody reads any more (`&mut`), and what is not null came from an `Owned`.
+            drop(unsafe { std::mem::replace(&mut self.later, Atomic::null()).try_into_owned() });
         }
     }
 }

@@ -339,8 +339,8 @@ impl State {
         while let Some(job) = deque.pop_public() {
             // SAFETY: jobs in queues are stamped, and this one has not run.
             if !ptr::eq(unsafe { job.stamped() }.family, self.family()) {
-                // It belongs to what is open around us.
-                deque.push_public(job);
+                // It belongs to what is open around us. Whoever looked while we had it may have gone to sleep.
+                worker.push_on_line(job);
                 break;
             }
             // SAFETY: popped just now.

@@ -14,7 +14,7 @@ use crate::mill::job::JobRef;
 use crate::mill::split::{Slot, Split};
 use crate::mill::stats::Page;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
-use crate::prim::{Mutex, OnceLock, Padded, local, lock};
+use crate::prim::{Mutex, OnceLock, Padded, fence_after_update, local, lock};
 use crate::rng::Rng;
 use crate::sync::help::{self, Help};
 use crate::sync::parker::{Parker, Unparker};
@@ -40,6 +40,8 @@ pub(crate) struct Owner {
     pub(crate) visitor: Cell<bool>,
     /// If it came from another mill: how to hand over its slot there.
     pub(crate) outer: Cell<Option<Help>>,
+    /// And its seat there; null for none.
+    below: Cell<*const Seat>,
     pub(crate) rng: Rng,
 }
 
@@ -94,6 +96,7 @@ impl Seat {
                 loot: Cell::new(Vec::new()),
                 visitor: Cell::new(false),
                 outer: Cell::new(None),
+                below: Cell::new(ptr::null()),
                 rng: Rng::new(index as u64),
             }),
             hall: AtomicPtr::new(ptr::null_mut()),
@@ -166,8 +169,8 @@ impl Seat {
     /// Is there a job that anybody may take?
     pub(crate) fn has_work(&self) -> bool {
         !self.deque.is_empty()
-            || self.deque.may_have_private()
             || self.loose.get().is_some_and(|loose| !loose.thief.is_empty())
+            || self.deque.may_have_private()
     }
 
     // Mail: jobs for this thread and no other.
@@ -194,6 +197,17 @@ impl Seat {
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {
         self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Owner: this seat, and those that its thread sits on in other mills below.
+    pub(crate) fn with_those_below(&self) -> impl Iterator<Item = &Seat> {
+        // SAFETY: null, or the seat that this thread sits on in the frames below, which outlast its stay here (`Sitting`).
+        std::iter::successors(Some(self), |seat| unsafe { seat.owner.below.get().as_ref() })
+    }
+
+    /// Owner: is there mail, here or below?
+    pub(crate) fn has_mail_for_thread(&self) -> bool {
+        self.with_those_below().any(Seat::has_mail)
     }
 
     /// Owner: takes all mail.
@@ -227,8 +241,9 @@ impl Seat {
 
     /// Owner: it is about to sleep in a wait, or is up again.
     pub(crate) fn rest(&self, rests: bool) {
-        // ORDERING(rest): SeqCst; the sleeper says so and looks for jobs next, others publish and look here next.
-        self.rests.store(rests, Ordering::SeqCst);
+        // ORDERING(rest): a fence on both sides; the sleeper says so and looks for jobs next, others publish and look here next.
+        self.rests.swap(rests, Ordering::SeqCst);
+        fence_after_update();
     }
 
     /// Wakes an owner that rests; true for the one caller that did it.
@@ -302,6 +317,18 @@ impl Sitting {
     ///
     /// The calling thread owns `seat`, which lives longer than the value returned.
     pub(crate) unsafe fn on(seat: &Seat) -> Self {
+        let below = current().map_or(ptr::null(), ptr::from_ref);
+        seat.owner.below.set(below);
+        // SAFETY: as the caller says.
+        unsafe { Sitting::again(seat) }
+    }
+
+    /// As [`on`](Self::on), for a seat that this thread sits on already, below the present one.
+    ///
+    /// # Safety
+    ///
+    /// As [`on`](Self::on).
+    pub(crate) unsafe fn again(seat: &Seat) -> Self {
         Sitting { before: DEQUE.with(|deque| deque.replace(ptr::from_ref(seat).cast())) }
     }
 }

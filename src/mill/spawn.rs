@@ -54,7 +54,7 @@ where
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     match Worker::current() {
-        Some(worker) => worker.without_slot(f),
+        Some(worker) => worker.blocking(f),
         None => f(),
     }
 }
@@ -74,4 +74,18 @@ pub fn yield_now() {
 #[must_use]
 pub fn worker_index() -> Option<usize> {
     seat::current().map(|seat| seat.index)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Worker, blocking};
+    use crate::mill::pool::Mill;
+
+    #[test]
+    fn a_slot_is_given_away_once() {
+        let mill = Mill::builder().workers(1).max_spares(0).caller_runs(false).build().unwrap();
+        let free = || Worker::seated().hall.idle.census().free();
+        let seen = mill.install(|| (free(), blocking(|| (free(), blocking(free), free())), free()));
+        assert_eq!(seen, (0, (1, 1, 1), 0));
+    }
 }

@@ -4,8 +4,8 @@
 //! comparison. The *public* part is a Chase-Lev deque that thieves rob from the other end. Public jobs are
 //! always older than private ones, so what is robbed is what is largest.
 //!
-//! Between the two stands one word, `limit`. The owner compares its top with it on each push. It is the end of
-//! the array, or null when somebody is *hungry*: then the push takes the slow path, where the owner
+//! Between the two stands one word, `limit`. The owner compares the place with it after each push. It is the last
+//! place of the array, or null when somebody is *hungry*: then the push takes the slow path, where the owner
 //! [exposes](Split::expose) its oldest private jobs until the public part is `wanted` long. So one comparison
 //! tells the owner that the array is full and that somebody wants work.
 //!
@@ -119,9 +119,9 @@ struct Owner {
     top: AtomicPtr<AtomicPtr<Header>>,
     /// The oldest private job. Written under the gate.
     bottom: AtomicPtr<AtomicPtr<Header>>,
-    /// The array, and one past it; null until the first push. Touched by the owner only.
+    /// The first place of the array, and the last; null until there is one. Touched by the owner only.
     start: Cell<Slot>,
-    end: Cell<Slot>,
+    last: Cell<Slot>,
     /// The line in use; null until there was one. Written by the owner, while nothing is private.
     line: AtomicPtr<Line>,
     /// What waits for the job that runs now. Written by the owner, while nothing is private.
@@ -135,11 +135,16 @@ struct Owner {
 #[repr(C)]
 pub(crate) struct Split {
     owner: Padded<Owner>,
-    limit: Padded<AtomicPtr<AtomicPtr<Header>>>,
-    /// Somebody moves `bottom`.
-    gate: AtomicBool,
+    shared: Padded<Shared>,
+}
+
+/// What thieves look at, and the owner when it must.
+struct Shared {
+    limit: AtomicPtr<AtomicPtr<Header>>,
     first: AtomicPtr<Line>,
     wanted: AtomicUsize,
+    /// Somebody moves `bottom`.
+    gate: AtomicBool,
 }
 
 // SAFETY: the cells are touched by the owner only; all else is atomic.
@@ -172,75 +177,68 @@ impl Split {
                     top: AtomicPtr::new(ptr::null_mut()),
                     bottom: AtomicPtr::new(ptr::null_mut()),
                     start: Cell::new(ptr::null_mut()),
-                    end: Cell::new(ptr::null_mut()),
+                    last: Cell::new(ptr::null_mut()),
                     line: AtomicPtr::new(ptr::null_mut()),
                     family: AtomicPtr::new(ptr::null_mut()),
                 }),
-                // Null: the first push finds its way to the slow path, which makes the array.
-                limit: Padded(AtomicPtr::new(ptr::null_mut())),
-                gate: AtomicBool::new(false),
-                first: AtomicPtr::new(ptr::null_mut()),
-                wanted: AtomicUsize::new(wanted),
+                shared: Padded(Shared {
+                    limit: AtomicPtr::new(ptr::null_mut()),
+                    first: AtomicPtr::new(ptr::null_mut()),
+                    wanted: AtomicUsize::new(wanted),
+                    gate: AtomicBool::new(false),
+                }),
             }
         }
     }
 
     pub(crate) fn set_wanted(&self, wanted: usize) {
-        self.wanted.store(wanted, Ordering::Relaxed);
+        self.shared.wanted.store(wanted, Ordering::Relaxed);
         self.mark_hungry();
     }
 
     // The private part.
 
+    /// Owner: where the next private job goes. Null until there is an [array](Self::make_array).
     #[inline(always)]
-    fn top(&self) -> Slot {
+    pub(crate) fn top(&self) -> Slot {
         self.owner.top.load(Ordering::Relaxed)
     }
 
-    /// Owner: where a [`push`](Self::push) would go; `None` if the array is full, not made yet, or somebody is hungry.
-    #[inline(always)]
-    pub(crate) fn room(&self) -> Option<Slot> {
-        let top = self.top();
-        // Relaxed: the mark carries no data. It is seen on some later push, if not on this one.
-        (top < self.limit.load(Ordering::Relaxed)).then_some(top)
-    }
-
-    /// Owner: pushes a job.
+    /// Owner: pushes a job. True if there is more to do: somebody may be hungry, or this was the last place.
     ///
     /// # Safety
     ///
-    /// `slot` is what [`room`](Self::room) returned just now.
+    /// `slot` is the [top](Self::top), and not null.
     #[inline(always)]
-    pub(crate) unsafe fn push(&self, slot: Slot, job: JobRef) {
-        // SAFETY: `limit` was not null, so it was the array's end, and `slot`, the top, lies below it.
+    pub(crate) unsafe fn push(&self, slot: Slot, job: JobRef) -> bool {
+        // SAFETY: the top lies in the array: whoever pushes to the last place takes the job away again.
         unsafe { (*slot).store(job.as_ptr().cast_mut(), Ordering::Relaxed) };
         // ORDERING(seize): Release; whoever seizes the job sees what it holds.
         // SAFETY: as above: at most one past the end.
         self.owner.top.store(unsafe { slot.add(1) }, Ordering::Release);
+        // ORDERING(seize): the hot side; pairs with the heavy fence of who goes to sleep (`Hall::work_visible`). Either we
+        // see its mark, or it sees our job.
+        light_fence();
+        slot >= self.shared.limit.load(Ordering::Relaxed)
     }
 
-    /// Owner: pushes a job although somebody may be hungry, and says where; `None` if the array is full.
-    pub(crate) fn push_slowly(&self, job: JobRef) -> Option<Slot> {
-        if self.owner.end.get().is_null() {
-            self.make_array();
-        }
-        let top = self.top();
-        if top == self.owner.end.get() {
-            return None;
-        }
-        // SAFETY: `top` lies in the array, below its end.
-        unsafe { self.push(top, job) };
-        Some(top)
+    /// Owner: is this the last place of the array?
+    pub(crate) fn is_last(&self, slot: Slot) -> bool {
+        slot == self.owner.last.get()
     }
 
+    /// Owner: makes the array of private jobs, if there is none.
     #[cold]
-    fn make_array(&self) {
+    pub(crate) fn make_array(&self) {
+        if !self.top().is_null() {
+            return;
+        }
         let array: Box<[AtomicPtr<Header>; PRIVATE]> =
             Box::new(std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
         let array: Slot = Box::into_raw(array).cast();
         self.owner.start.set(array);
-        // SAFETY: one past the end of the array just made.
-        self.owner.end.set(unsafe { array.add(PRIVATE) });
+        // SAFETY: within the array just made.
+        self.owner.last.set(unsafe { array.add(PRIVATE - 1) });
         self.gated(|| {
             self.owner.bottom.store(array, Ordering::Relaxed);
             self.owner.top.store(array, Ordering::Release);
@@ -285,13 +283,13 @@ impl Split {
     /// Runs `f` while no thief seizes anything.
     fn gated<R>(&self, f: impl FnOnce() -> R) -> R {
         // ORDERING(gate): Acquire; pairs with the stores below and in `seize`.
-        while self.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // A thief does one system call in there; if it was preempted, let it run.
             yield_now();
         }
         let result = f();
         // ORDERING(gate): Release.
-        self.gate.store(false, Ordering::Release);
+        self.shared.gate.store(false, Ordering::Release);
         result
     }
 
@@ -300,7 +298,7 @@ impl Split {
     /// Owner: moves the oldest private jobs to the public part until that is as long as wanted. Says how
     /// many it moved. `stamp` readies each.
     pub(crate) fn expose(&self, stamp: impl Fn(JobRef)) -> usize {
-        let wanted = self.wanted.load(Ordering::Relaxed);
+        let wanted = self.shared.wanted.load(Ordering::Relaxed);
         let mut moved = 0;
         loop {
             let missing = wanted.saturating_sub(self.line().own.len());
@@ -309,7 +307,7 @@ impl Split {
                 // There was not enough to move. Those who are hungry stay so.
                 return moved;
             }
-            self.limit.store(self.owner.end.get(), Ordering::Relaxed);
+            self.shared.limit.store(self.owner.last.get(), Ordering::Relaxed);
             // ORDERING(hungry): the thief takes a job and stores null next. Either its null comes after our
             // store and stays, or this fence makes us see that the job is gone.
             fence(Ordering::SeqCst);
@@ -371,7 +369,7 @@ impl Split {
     }
 
     fn line(&self) -> &Line {
-        self.line_if_any().unwrap_or_else(|| self.next_line(&self.first))
+        self.line_if_any().unwrap_or_else(|| self.next_line(&self.shared.first))
     }
 
     #[cold]
@@ -421,7 +419,8 @@ impl Split {
 
     // For everybody.
 
-    /// Robs the oldest public job; if that leaves nothing public, the owner is asked for more.
+    /// Robs the oldest public job; if that leaves nothing public, the owner is asked for more. Whoever gets the
+    /// [last](Steal::Last) one then calls a sleeper: one that looked before the mark stood may have missed a private job.
     pub(crate) fn steal(&self) -> Steal {
         let mut found = Steal::Empty;
         for line in self.lines() {
@@ -440,12 +439,12 @@ impl Split {
 
     /// Robs a job that is a descendant of what `family` waits for, on whatever line it is; if that leaves the
     /// line empty, the owner is asked for more.
-    pub(crate) fn rob(&self, family: *const ()) -> Option<JobRef> {
-        let stolen = self.lines().find_map(|line| line.rob(family))?;
+    pub(crate) fn rob(&self, family: *const ()) -> Steal {
+        let Some(stolen) = self.lines().find_map(|line| line.rob(family)) else { return Steal::Empty };
         if !matches!(stolen, Steal::More(_)) {
             self.mark_hungry();
         }
-        stolen.job()
+        stolen
     }
 
     /// Seizes the oldest private job, from an owner that does not answer: it runs something long, or does not run at
@@ -456,7 +455,7 @@ impl Split {
             return None;
         }
         // ORDERING(gate): Acquire.
-        self.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
         let bottom = self.bottom();
         let mut seized = None;
         if bottom < self.owner.top.load(Ordering::Acquire) {
@@ -476,7 +475,7 @@ impl Split {
             }
         }
         // ORDERING(gate): Release.
-        self.gate.store(false, Ordering::Release);
+        self.shared.gate.store(false, Ordering::Release);
         seized
     }
 
@@ -509,15 +508,21 @@ impl Split {
     /// Asks the owner to expose something when it next pushes.
     pub(crate) fn mark_hungry(&self) {
         // Looked at first, so that a mark that stands already does not take the line from its owner.
-        if !self.limit.load(Ordering::Relaxed).is_null() {
-            self.limit.store(ptr::null_mut(), Ordering::Relaxed);
+        if !self.shared.limit.load(Ordering::Relaxed).is_null() {
+            self.shared.limit.store(ptr::null_mut(), Ordering::Relaxed);
         }
+    }
+
+    /// Does a mark stand?
+    #[cfg(all(test, loom))]
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.shared.limit.load(Ordering::Relaxed).is_null()
     }
 
     fn lines(&self) -> impl Iterator<Item = &Line> {
         // ORDERING(line): Acquire; pairs with the store in `next_line`.
         // SAFETY: null or a line of ours; lines are freed with the deque, which is borrowed.
-        let first = unsafe { self.first.load(Ordering::Acquire).as_ref() };
+        let first = unsafe { self.shared.first.load(Ordering::Acquire).as_ref() };
         std::iter::successors(first, |line| {
             // SAFETY: as above.
             unsafe { line.next.load(Ordering::Acquire).as_ref() }
@@ -527,7 +532,7 @@ impl Split {
 
 impl Drop for Split {
     fn drop(&mut self) {
-        let mut line = self.first.load(Ordering::Relaxed);
+        let mut line = self.shared.first.load(Ordering::Relaxed);
         while !line.is_null() {
             // SAFETY: out of `Box::into_raw` in `next_line`, and linked once.
             let boxed = unsafe { Box::from_raw(line) };

@@ -22,7 +22,7 @@ use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
 use crate::sync::help::{self, Help};
 use crate::sync::parker::Parker;
-use crate::sys::{fork, stack};
+use crate::sys::{fork, membarrier, stack};
 use crate::topology::CpuSet;
 use crate::unwind;
 
@@ -174,13 +174,23 @@ impl<'a> Worker<'a> {
         before
     }
 
+    /// Reads what mail there is for this thread, here and in the mills below. True if there was any.
     fn read_mail(&self) -> bool {
-        if !self.seat.has_mail() {
+        if !self.seat.has_mail_for_thread() {
             return false;
         }
-        for job in self.seat.take_mail() {
-            // SAFETY: mail is for us alone, and we took it out.
-            unsafe { self.run(job) };
+        for seat in self.seat.with_those_below().filter(|seat| seat.has_mail()) {
+            // SAFETY: this thread's own seat, and that of frames below.
+            let _sitting = unsafe { Sitting::again(seat) };
+            let worker = Worker::on(seat);
+            // If this thread's slots are away, they stay so.
+            let before = help::replace(None);
+            help::replace(before.map(|_| worker.help()));
+            for job in seat.take_mail() {
+                // SAFETY: mail is for us alone, and we took it out.
+                unsafe { worker.run(job) };
+            }
+            help::replace(before);
         }
         true
     }
@@ -226,7 +236,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A job from anywhere, nearest first.
-    fn steal(&self, more: bool) -> Option<JobRef> {
+    pub(super) fn steal(&self, more: bool) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
             let job = self.steal_from(crowd, more).or_else(|| self.take_from_inboxes());
             if job.is_none() {
@@ -245,6 +255,7 @@ impl<'a> Worker<'a> {
                 if let (Steal::More(job), true) = (stolen, more) {
                     self.take_siblings(victim, job);
                 }
+                self.call_after(stolen);
                 let job = stolen.job().or_else(|| {
                     let thief = &victim.loose_if_any()?.thief;
                     if !more {
@@ -261,6 +272,14 @@ impl<'a> Worker<'a> {
             }
         }
         None
+    }
+
+    /// The last public job of somebody was stolen, and the mark set after that. In between its owner may have pushed a job,
+    /// which stays private, and somebody fallen asleep who did not see it yet.
+    fn call_after(&self, stolen: Steal) {
+        if let Steal::Last(_) = stolen {
+            self.call();
+        }
     }
 
     /// A private job of somebody who does not answer, nearest first.
@@ -344,7 +363,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Looks for work for as long as that has paid lately.
-    fn search(&self) -> Option<JobRef> {
+    pub(super) fn search(&self) -> Option<JobRef> {
         let owner = &self.seat.owner;
         let (start, patience) = (Instant::now(), owner.patience.get());
         let mut found = self.hold_back(start);
@@ -467,7 +486,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Lies, until somebody calls or there is work; then the thread is a searcher. False: it shall leave.
-    fn sleep(&self) -> bool {
+    pub(super) fn sleep(&self) -> bool {
         let (hall, idle) = (self.hall, &self.hall.idle);
         let parker = Parker::current();
         let start = Instant::now();
@@ -550,10 +569,14 @@ impl<'a> Worker<'a> {
         let parker = Parker::current();
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !latch.announce(parker) || self.seat.has_mail() {
+            if !latch.announce(parker) || self.seat.has_mail_for_thread() {
                 return None;
             }
             self.seat.rest(!self.is_deep());
+            if self.hall.has_run_out() {
+                // ORDERING(seize): what was pushed without a mark in sight is seen below, as in `Hall::work_visible`.
+                membarrier::heavy();
+            }
             let found = self.job_while_waiting(rob, true);
             if found.is_none() {
                 parker.park();
@@ -567,18 +590,41 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Gives this thread's slot to somebody else while `f` runs, which may block.
+    /// Gives this thread's slot to somebody else while `f` runs, which may block and pushes nothing.
     pub(crate) fn without_slot<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Back<'a>(Worker<'a>, Option<Help>);
+        struct Back<'a>(Worker<'a>, Help);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
                 self.0.take_slot();
-                help::replace(self.1);
+                help::replace(Some(self.1));
             }
         }
+        let Some(help) = help::replace(None) else {
+            // It is away already: this is a wait within `blocking`. But nothing may be hidden behind a sleeper.
+            self.expose_all();
+            return f();
+        };
         self.release_slot();
-        let _back = Back(*self, help::replace(None));
+        let _back = Back(*self, help);
         f()
+    }
+
+    /// As [`without_slot`](Self::without_slot), for an `f` that may push jobs.
+    pub(crate) fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Aside<'a>(&'a Hall);
+        impl Drop for Aside<'_> {
+            fn drop(&mut self) {
+                self.0.aside.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.without_slot(|| {
+            // ORDERING(aside): a fence on both sides. Either whoever falls asleep counts us, or we see all marks that stood when
+            // it did.
+            self.hall.aside.fetch_add(1, Ordering::SeqCst);
+            fence_after_update();
+            let _aside = Aside(self.hall);
+            f()
+        })
     }
 
     fn release_slot(&self) {
@@ -654,8 +700,10 @@ fn stamp_of(seat: &Seat) -> impl Fn(JobRef) + '_ {
 }
 
 /// Robs or, if it looks `hard`, seizes from `victim` what descends from what `family` waits for.
-fn rob_from(victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
-    let found = victim.deque.rob(family);
+fn rob_from(worker: &Worker<'_>, victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
+    let stolen = victim.deque.rob(family);
+    worker.call_after(stolen);
+    let found = stolen.job();
     if hard { found.or_else(|| victim.deque.seize(Some(family), stamp_of(victim))) } else { found }
 }
 
@@ -666,7 +714,7 @@ pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<Jo
         let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
         // SAFETY: null, or a seat of our mill, and those live as long as it.
         let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
-        let found = rob_from(victim, job.as_ptr().cast(), hard)?;
+        let found = rob_from(worker, victim, job.as_ptr().cast(), hard)?;
         let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
         worker.seat.stats.stole(tier);
         Some(found)
@@ -679,11 +727,19 @@ pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Opt
         worker.hall.roster.read(|crowd| {
             let me = worker.seat.index;
             crowd.order.groups(me).find_map(|(tier, victims)| {
-                let found = victims.iter().find_map(|&i| rob_from(&crowd.seats[i], family, hard))?;
+                let found = victims.iter().find_map(|&i| rob_from(worker, &crowd.seats[i], family, hard))?;
                 worker.seat.stats.stole(tier);
                 Some(found)
             })
         })
+    }
+}
+
+/// Waits for `latch`, which another mill sets, or the caller's own if it sits nowhere in it: without a slot, but for mail.
+pub(crate) fn wait_elsewhere(latch: &Latch) {
+    match Worker::current() {
+        Some(worker) => worker.wait(latch, |_, _| None),
+        None => latch.wait(Parker::current()),
     }
 }
 
@@ -833,9 +889,16 @@ impl Hall {
             let worker = Worker::on(seat);
             let before = help::replace(Some(worker.help()));
             worker.live();
-            for job in seat.close_mail() {
-                // SAFETY: mail is for us alone, and we took it out.
-                unsafe { worker.run(job) };
+            let mail = seat.close_mail();
+            if !mail.is_empty() {
+                // We have left, so this is one more that runs.
+                self.idle.take_slot();
+                for job in mail {
+                    // SAFETY: mail is for us alone, and we took it out.
+                    unsafe { worker.run(job) };
+                }
+                self.idle.leave(false);
+                self.call_if_work(Some(seat));
             }
             help::replace(before);
         }
@@ -889,7 +952,11 @@ impl Hall {
     /// A visitor leaves.
     fn say_goodbye(&self) {
         if self.idle.return_slot() {
-            self.call_if_work(None);
+            // ORDERING(idle): as in `call_if_work`. What was refused was public; a plain look finds it.
+            fence_after_update();
+            if self.work_in_sight() {
+                self.call(None);
+            }
         }
         // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
         if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -180,10 +180,10 @@ mod tests {
             while looks.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
-            // This thread comes second. Both are called; the other finds nothing, and is down again.
+            // Both are called, at once: of two calls one after the other, both could go to the other thread, which is
+            // first again if it has looked in between. The other finds nothing, and puts its name down again.
             let look = || {
-                bell.ring();
-                bell.ring();
+                bell.ring_all();
                 while looks.load(Ordering::SeqCst) < 2 {
                     std::thread::yield_now();
                 }

@@ -112,7 +112,7 @@ impl Hints {
             (true, true) => (self.yields + 1).min(Self::SUREST),
             (true, false) => self.yields,
         };
-        Hints { longer, yields, waits: self.waits + 1 & 0xFFFF }
+        Hints { longer, yields, waits: (self.waits + 1) & 0xFFFF }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::prim::{Padded, const_fn};
 ///
 /// - **A bound.** `put` waits while there are as many items as `maxsize`, unless that is zero.
 /// - **Tasks.** Whoever has got an item says [`task_done`](Self::task_done) when the work on it is over, or gets it as
-///   a [`Task`], which does so by itself. [`join`](Self::join) waits until all that was put is done.
+///   a [`Task`](super::Task), which does so by itself. [`join`](Self::join) waits until all that was put is done.
 /// - **An end.** After [`shutdown`](Self::shutdown) nothing can be put; what is there can still be got, and then
 ///   everybody learns that it is over. [`shutdown_now`](Self::shutdown_now) takes out what is there, too.
 ///

@@ -9,22 +9,47 @@
 #![allow(unsafe_code, reason = "a system call without a wrapper")]
 
 #[cfg(not(loom))]
+use std::sync::atomic::{AtomicU8, Ordering};
+
+#[cfg(not(loom))]
 fn call(command: libc::c_int) -> bool {
     // SAFETY: the call takes three integers and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-/// Can this process use [`heavy`]? Asked of the kernel once; a child made by `fork` inherits the answer.
+#[cfg(not(loom))]
+const UNKNOWN: u8 = 0;
+#[cfg(not(loom))]
+const THERE: u8 = 1;
+#[cfg(not(loom))]
+const MISSING: u8 = 2;
+
+/// Not behind a lock, which another thread might hold when this one forks: to register twice does no harm.
+#[cfg(not(loom))]
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Can this process use [`heavy`]? A child made by `fork` inherits the registration with the kernel.
 #[cfg(not(loom))]
 pub(crate) fn is_available() -> bool {
-    static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *AVAILABLE.get_or_init(|| call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
+    match STATE.load(Ordering::Relaxed) {
+        UNKNOWN => learn(call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)),
+        state => state == THERE,
+    }
+}
+
+/// Once it has failed it is not tried again, so that nobody waits for what it would bring: a filter of system calls may
+/// have come later than we asked.
+#[cfg(not(loom))]
+#[cold]
+fn learn(there: bool) -> bool {
+    let state = if there { THERE } else { MISSING };
+    STATE.fetch_max(state, Ordering::Relaxed).max(state) == THERE
 }
 
 /// The rare side's fence; false if there was none.
 #[cfg(not(loom))]
 pub(crate) fn heavy() -> bool {
-    is_available() && call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+    is_available() && (call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) || learn(false))
 }
 
 /// Under loom both sides have a fence.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use gristmill::{CancelToken, Cancelled, checkpoint, join, scope, spawn};
+use gristmill::{CancelToken, Cancelled, checkpoint, join, par_for, par_map, par_reduce, scope, spawn};
 
 use crate::suite::boom::{boom, caught};
 use crate::suite::ledger::Ledger;
@@ -42,6 +42,89 @@ fn a_token_ends_a_tree_of_joins() {
         }
         assert_eq!(ledger.dropped(), ledger.made());
         assert_eq!(mill.install(|| join(|| 1, || 2)), (1, 2));
+    }
+}
+
+/// Does work of its own when it goes, and must get all of it done.
+struct Cleans<'a>(&'a AtomicUsize);
+
+impl Drop for Cleans<'_> {
+    fn drop(&mut self) {
+        fn tree(depth: u32) -> usize {
+            if depth == 0 {
+                return (0..50).map(std::hint::black_box).filter(|i| i % 50 == 0).count();
+            }
+            let (a, b) = join(|| tree(depth - 1), || tree(depth - 1));
+            a + b
+        }
+        let leaves = AtomicUsize::new(tree(8));
+        par_for(0..100, |_| tick(&leaves));
+        scope(|s| (0..20).for_each(|_| s.spawn(|_| tick(&leaves))));
+        assert_eq!(leaves.into_inner(), 256 + 100 + 20);
+        tick(self.0);
+    }
+}
+
+#[test]
+fn what_a_destructor_splits_is_not_cancelled() {
+    let _watched = watch("what_a_destructor_splits_is_not_cancelled");
+    for workers in [2, 4] {
+        let (mill, cleaned) = (mill(workers), AtomicUsize::new(0));
+        for round in 0..200 {
+            let token = CancelToken::new();
+            let result = mill.install(|| {
+                token.run(|| {
+                    let _cleans = Cleans(&cleaned);
+                    join(
+                        || {
+                            let _cleans = Cleans(&cleaned);
+                            endless(&Ledger::default(), 60);
+                        },
+                        || {
+                            let _cleans = Cleans(&cleaned);
+                            if round % 2 == 0 {
+                                token.cancel();
+                                checkpoint();
+                            }
+                            token.cancel();
+                        },
+                    )
+                })
+            });
+            assert_eq!(result, Err(Cancelled));
+        }
+        assert!(cleaned.into_inner() >= 2 * 200);
+    }
+}
+
+#[test]
+fn a_token_ends_loops() {
+    let _watched = watch("a_token_ends_loops");
+    for workers in [1, 2, 4] {
+        let (mill, ledger) = (mill(workers), Ledger::default());
+        for round in 0..100 {
+            let (token, seen) = (CancelToken::new(), AtomicUsize::new(0));
+            let look = || {
+                if seen.fetch_add(1, Ordering::Relaxed) == round {
+                    token.cancel();
+                }
+            };
+            let result = mill.install(|| {
+                token.run(|| {
+                    loop {
+                        par_for(0..50, |_| look());
+                        let chits = par_map(0..50, |_| {
+                            look();
+                            ledger.chit()
+                        });
+                        assert_eq!(chits.len(), 50);
+                        par_reduce(0..50, || ledger.chit(), |chit, _| chit, |chit, _| chit);
+                    }
+                })
+            });
+            assert_eq!(result, Err::<(), _>(Cancelled));
+        }
+        assert_eq!(ledger.dropped(), ledger.made());
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use gristmill::{join, scope, spawn, yield_now};
+use gristmill::{join, par_for, par_map, scope, spawn, yield_now};
 
 use crate::suite::{closed_mill, mill, open, tick, until, watch::watch};
 
@@ -64,6 +64,34 @@ fn all_halves_start_under_a_long_leaf_that_yields() {
     let mill = mill(4);
     for _ in 0..100 {
         mill.install(|| nest(50, &AtomicUsize::new(0), 50));
+    }
+}
+
+#[test]
+fn the_other_items_start_under_a_long_first_one() {
+    let _watched = watch("the_other_items_start_under_a_long_first_one");
+    for workers in [2, 4] {
+        for mill in [mill(workers), closed_mill(workers)] {
+            for items in [2, 3, 10, 1_000] {
+                for _ in 0..25 {
+                    let started = AtomicUsize::new(0);
+                    let body = |item: usize| {
+                        if item == 0 {
+                            until(|| started.load(Ordering::SeqCst) == items - 1);
+                        } else {
+                            tick(&started);
+                        }
+                    };
+                    mill.install(|| par_for(0..items, body));
+                    let body = |item: usize| {
+                        body(item);
+                        item
+                    };
+                    started.store(0, Ordering::SeqCst);
+                    assert_eq!(mill.install(|| par_map(0..items, body)).len(), items);
+                }
+            }
+        }
     }
 }
 

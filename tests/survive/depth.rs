@@ -1,10 +1,10 @@
 //! Stacks: waiting must not eat them, and the caller's own recursion ends as it does without a mill.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use gristmill::join;
+use gristmill::{join, scope};
 
-use crate::suite::{child, mill, until, watch::watch};
+use crate::suite::{child, mill, tick, until, watch::watch};
 
 /// Frames of a debug build are large: so that all stacks together hold them.
 const LEVELS: usize = if cfg!(debug_assertions) { 50_000 } else { 100_000 };
@@ -53,6 +53,33 @@ fn joins_nested_by_the_thousand_come_back_in_order() {
         let mill = gristmill::Mill::builder().workers(workers).stack_size(64 << 20).build().unwrap();
         for _ in 0..10 {
             assert_eq!(mill.install(|| count(5_000)), 5_000);
+        }
+    }
+}
+
+/// A scope that opens where the private part is full: what a join in it spawns does not get between the join and its half.
+#[test]
+fn a_scope_beyond_the_private_part_keeps_jobs_and_halves_apart() {
+    let _watched = watch("a_scope_beyond_the_private_part_keeps_jobs_and_halves_apart");
+    fn nest(depth: usize, bottom: &(dyn Fn() + Sync)) {
+        if depth == 0 {
+            return bottom();
+        }
+        join(|| nest(depth - 1, bottom), || ());
+    }
+    for workers in [1, 2, 3] {
+        let mill = gristmill::Mill::builder().workers(workers).stack_size(64 << 20).build().unwrap();
+        for depth in [1_000, 1_022, 1_023, 1_024, 1_100] {
+            let (jobs, halves) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let bottom = || {
+                scope(|s| {
+                    for _ in 0..10 {
+                        join(|| s.spawn(|_| tick(&jobs)), || tick(&halves));
+                    }
+                });
+            };
+            mill.install(|| nest(depth, &bottom));
+            assert_eq!((jobs.into_inner(), halves.into_inner()), (10, 10), "{depth} joins deep");
         }
     }
 }

@@ -4,8 +4,10 @@
 
 use std::io::Read;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use gristmill::{Mill, join, scope};
+use gristmill::{CancelToken, Mill, join, scope};
 
 use crate::suite::{child, closed_mill, mill, watch::watch};
 
@@ -153,6 +155,41 @@ fn in_the_middle_of_a_join() {
     });
 }
 
+/// Other threads set deadlines, cancel and build mills all the time: whatever lock they hold, the child is not held up.
+#[test]
+fn a_child_does_not_inherit_a_held_lock() {
+    let _watched = watch("a_child_does_not_inherit_a_held_lock");
+    alone("forks::a_child_does_not_inherit_a_held_lock", || {
+        let (over, far) = (AtomicBool::new(false), Duration::from_secs(1_000));
+        std::thread::scope(|threads| {
+            for kind in 0..3 {
+                let over = &over;
+                threads.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        match kind {
+                            0 => drop(CancelToken::new().with_deadline(Instant::now() + far)),
+                            1 => CancelToken::new().cancel(),
+                            // Fails, once there is one; it looks under the lock.
+                            _ => drop(Mill::builder().workers(1).build_global()),
+                        }
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let said = in_fork(|| {
+                    let token = CancelToken::new().with_deadline(Instant::now() + Duration::from_millis(1));
+                    crate::suite::until(|| token.is_cancelled());
+                    let global = std::panic::catch_unwind(|| Mill::global().install(|| 1));
+                    assert!(global.is_ok_and(|one| one == 1) || Mill::global().workers() > 0);
+                    assert_eq!(mill(1).install(|| 1), 1);
+                });
+                assert_eq!(said, "none");
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+    });
+}
+
 /// A child may build mills of its own, also when it was forked in a job with others waiting behind it.
 #[test]
 fn a_child_builds_its_own_mill() {
@@ -179,5 +216,52 @@ fn a_child_builds_its_own_mill() {
         });
         assert_eq!(said, "none");
         crate::suite::until(|| before.is_cancelled());
+    });
+}
+
+/// Primitives made in the child, and those of the parent that nobody used when it forked, work there.
+#[test]
+fn with_locks_and_waits() {
+    use gristmill::sync::{Barrier, Condition, Event, Mutex, Semaphore};
+
+    fn meet(
+        mutex: &Mutex<u32>,
+        semaphore: &Semaphore,
+        event: &Event,
+        barrier: &Barrier,
+        condition: &Condition,
+    ) {
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                semaphore.acquire();
+                event.set();
+                barrier.wait().unwrap();
+                condition.acquire();
+                *mutex.lock() += 1;
+                condition.notify_all().unwrap();
+                condition.release().unwrap();
+            });
+            condition.acquire();
+            let before = *mutex.lock();
+            semaphore.release();
+            event.wait();
+            event.clear();
+            barrier.wait().unwrap();
+            condition.wait_for(|| (*mutex.lock() > before).then_some(())).unwrap();
+            condition.release().unwrap();
+        });
+    }
+
+    let _watched = watch("with_locks_and_waits");
+    alone("forks::with_locks_and_waits", || {
+        let parents = (Mutex::new(0), Semaphore::new(0), Event::new(), Barrier::new(2), Condition::new());
+        let use_parents = || meet(&parents.0, &parents.1, &parents.2, &parents.3, &parents.4);
+        use_parents();
+        let said = in_fork(|| {
+            use_parents();
+            meet(&Mutex::new(0), &Semaphore::new(0), &Event::new(), &Barrier::new(2), &Condition::new());
+        });
+        assert_eq!(said, "none");
+        use_parents();
     });
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gristmill::{join, scope};
+use gristmill::{join, par_for, par_map, scope};
 
 use crate::suite::{mill, mix, watch::watch};
 
@@ -46,6 +46,40 @@ fn held_across_join_on_two_workers() {
 fn held_across_join_on_four_workers() {
     let _watched = watch("held_across_join_on_four_workers");
     lock_across_join(4);
+}
+
+fn lock_across_loops(workers: usize) {
+    let total = Mutex::new(0);
+    mill(workers).install(|| {
+        scope(|s| {
+            for round in 0..ROUNDS / 2 {
+                let total = &total;
+                s.spawn(move |_| {
+                    let mut total = total.lock().unwrap();
+                    let sum = AtomicU64::new(0);
+                    par_for(0..8_u64, |part| {
+                        sum.fetch_xor(work(round ^ part, 1), Ordering::Relaxed);
+                    });
+                    let parts = par_map(0..8_u64, |part| work(round ^ part, 1));
+                    assert_eq!(parts.iter().fold(0, |sum, part| sum ^ part), sum.into_inner());
+                    *total += 1;
+                });
+            }
+        });
+    });
+    assert_eq!(total.into_inner().unwrap(), ROUNDS / 2);
+}
+
+#[test]
+fn held_across_loops_on_two_workers() {
+    let _watched = watch("held_across_loops_on_two_workers");
+    lock_across_loops(2);
+}
+
+#[test]
+fn held_across_loops_on_four_workers() {
+    let _watched = watch("held_across_loops_on_four_workers");
+    lock_across_loops(4);
 }
 
 #[test]

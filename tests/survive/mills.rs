@@ -44,6 +44,32 @@ fn many_threads_install_in_both_directions() {
     }
 }
 
+/// The worker that a broadcast must reach waits for the mill that casts.
+#[test]
+fn a_broadcast_reaches_workers_that_wait_for_another_mill() {
+    let _watched = watch("a_broadcast_reaches_workers_that_wait_for_another_mill");
+    for (a, b) in pairs() {
+        let all = || {
+            let numbers = a.broadcast(|number| {
+                assert_eq!(gristmill::worker_index(), Some(number));
+                join(|| (), || ());
+                number
+            });
+            assert_eq!(numbers.len(), a.workers());
+        };
+        a.install(|| b.install(all));
+        b.install(|| a.install(all));
+        a.install(|| b.install(|| a.install(all)));
+        a.install(|| join(|| b.install(all), || b.install(|| a.install(|| b.install(all)))));
+        std::thread::scope(|threads| {
+            for _ in 0..3 {
+                threads.spawn(|| (0..30).for_each(|_| a.install(|| b.install(all))));
+                threads.spawn(|| (0..30).for_each(|_| b.install(all)));
+            }
+        });
+    }
+}
+
 #[test]
 fn joins_across_two_mills() {
     let _watched = watch("joins_across_two_mills");

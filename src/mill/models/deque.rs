@@ -15,13 +15,13 @@ fn stamp(job: JobRef) {
 
 /// As a `join` does: pushes, and feeds who is hungry.
 fn push(deque: &Split, job: JobRef) -> Slot {
-    if let Some(slot) = deque.room() {
-        // SAFETY: it has room there.
-        unsafe { deque.push(slot, job) };
-        return slot;
+    deque.make_array();
+    let slot = deque.top();
+    // SAFETY: the top, and there is an array.
+    if unsafe { deque.push(slot, job) } {
+        assert!(!deque.is_last(slot), "the model needs more room");
+        deque.expose(stamp);
     }
-    let slot = deque.push_slowly(job).expect("the model needs more room");
-    deque.expose(stamp);
     slot
 }
 
@@ -52,7 +52,7 @@ impl Line {
 
     /// At rest the owner either knows that somebody is hungry, or there is something to rob.
     fn assert_nobody_forgotten(&self) {
-        assert!(self.deque.room().is_none() || !self.deque.is_empty(), "a hungry thief is forgotten");
+        assert!(self.deque.is_hungry() || !self.deque.is_empty(), "a hungry thief is forgotten");
     }
 }
 
@@ -191,5 +191,72 @@ fn models_a_waiter_seizes_only_its_family() {
         line.deque.leave(above);
         thief.join().unwrap();
         [0, 2].iter().for_each(|&i| line.jobs[i].assert_ran());
+    });
+}
+
+/// One job is public, a younger one private: what is seized never passes what is public, or the owner would take the older
+/// job for the younger.
+#[test]
+fn models_public_jobs_go_before_private_ones() {
+    check(3, || {
+        let line = Line::new(1);
+        let first = push(&line.deque, line.jobs[0].job());
+        let second = push(&line.deque, line.jobs[1].job());
+        assert!(!line.deque.is_empty() && !line.deque.nothing_private());
+        let seizer = seizer(&line, None);
+        let robber = {
+            let line = Arc::clone(&line);
+            thread::spawn(move || {
+                line.deque.steal().job().inspect(|job| run(*job));
+            })
+        };
+        close(&line.deque, second, &line.jobs[1]);
+        close(&line.deque, first, &line.jobs[0]);
+        seizer.join().unwrap();
+        robber.join().unwrap();
+        line.jobs[..2].iter().for_each(Once::assert_ran);
+    });
+}
+
+/// A waiter robs nothing but descendants of what it waits for: the owner runs a job of its family, and then another, on the
+/// same line.
+#[test]
+fn models_a_waiter_robs_only_its_family() {
+    check(3, || {
+        let line = Line::new(1);
+        let (ours, other) = (line.jobs[1].job().as_ptr().cast(), std::ptr::null());
+        let robber = {
+            let (line, ours) = (Arc::clone(&line), ours as usize);
+            thread::spawn(move || {
+                if let Some(job) = line.deque.rob(ours as *const ()).job() {
+                    assert_eq!(job, line.jobs[0].job(), "a job of another family was robbed");
+                    run(job);
+                }
+            })
+        };
+        for (family, i) in [(ours, 0), (other, 2)] {
+            let above = line.deque.enter(family);
+            stamp(line.jobs[i].job());
+            line.deque.push_public(line.jobs[i].job());
+            line.deque.pop_public().inspect(|job| run(*job));
+            line.deque.leave(above);
+        }
+        robber.join().unwrap();
+        [0, 2].iter().for_each(|&i| line.jobs[i].assert_ran());
+    });
+}
+
+/// A thief that is about to seize a job finds another one in its place.
+#[test]
+fn models_a_place_is_used_again() {
+    check(5, || {
+        let line = private();
+        let first = push(&line.deque, line.jobs[0].job());
+        let thief = seizer(&line, None);
+        close(&line.deque, first, &line.jobs[0]);
+        let again = push(&line.deque, line.jobs[1].job());
+        close(&line.deque, again, &line.jobs[1]);
+        thief.join().unwrap();
+        line.jobs[..2].iter().for_each(Once::assert_ran);
     });
 }

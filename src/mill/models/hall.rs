@@ -10,7 +10,11 @@ use crate::locality;
 use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, Stamp};
+use crate::mill::join::join;
 use crate::mill::latch::Latch;
+use crate::mill::scope::scope;
+use crate::mill::seat::{Seat, Sitting};
+use crate::mill::worker::Worker;
 use crate::prim::lock;
 use crate::sync::parker::Parker;
 
@@ -21,6 +25,26 @@ fn mill(workers: usize, max_spares: usize) -> Arc<Hall> {
     let hall = Arc::new(Hall::new(Settings { max_spares, ..Settings::default() }, topology, places));
     hall.start_workers(workers).unwrap();
     hall
+}
+
+/// A mill that has no threads, and its seats. All count as running.
+pub(super) fn seated(workers: usize) -> (Arc<Hall>, Vec<Arc<Seat>>) {
+    let topology = topology();
+    let places = locality::places(&topology, workers);
+    let hall = Arc::new(Hall::new(Settings { max_spares: 0, ..Settings::default() }, topology, places));
+    let seats = hall.roster.read(|crowd| crowd.seats.clone());
+    (0..workers).for_each(|_| {
+        hall.idle.end_search();
+    });
+    (hall, seats)
+}
+
+/// Puts the calling thread on an empty seat, without a thread's life.
+pub(super) fn sit(hall: &Arc<Hall>, seat: &Seat) -> Sitting {
+    assert!(seat.claim());
+    seat.sit(Arc::as_ptr(hall).cast(), 0, false);
+    // SAFETY: claimed, and the models hold both for as long as anybody sits there.
+    unsafe { Sitting::on(seat) }
 }
 
 /// Ends the mill; everything must be as it was before it began.
@@ -48,6 +72,10 @@ impl Flag {
 
     fn wait(&self) {
         self.0.wait(Parker::current());
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.probe()
     }
 }
 
@@ -255,5 +283,111 @@ fn models_a_batch_wakes_a_sleeper() {
         });
         done.wait();
         end(&hall);
+    });
+}
+
+/// A worker takes its public half back, or somebody has it; then it splits again, and its first half needs the second. The
+/// other worker sleeps, searches, or is about to do either.
+#[test]
+fn models_what_is_pushed_after_a_job_was_taken_back_is_found() {
+    check(2, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            join(|| (), || ());
+            let inner = Flag::new();
+            let in_there = inner.clone();
+            join(move || inner.wait(), move || in_there.set());
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// Two halves under a leaf that needs both and calls nobody: one is public, the other must be seized.
+#[test]
+fn models_what_lies_behind_a_leaf_is_seized() {
+    check(1, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            let flags = [Flag::new(), Flag::new()];
+            let [first, second] = flags.clone();
+            let leaf = move || flags.iter().for_each(Flag::wait);
+            join(|| join(leaf, move || first.set()), move || second.set());
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// A scope ends on top of a half that is public, and looks at it; after that the first half needs the second.
+#[test]
+fn models_a_scope_that_ends_hides_nothing_below_it() {
+    check(2, || {
+        let (hall, done) = (mill(2, 0), Flag::new());
+        let there = done.clone();
+        spawn(&hall, move || {
+            let inner = Flag::new();
+            let in_there = inner.clone();
+            let first = move || {
+                scope(|_| ());
+                inner.wait();
+            };
+            join(first, move || in_there.set());
+            there.set();
+        });
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// A worker that does not search takes the last public job of another. This one pushes a job just then, and then sits in a
+/// leaf that needs it; and a third goes to sleep.
+#[test]
+fn models_whoever_takes_the_last_public_job_calls() {
+    check(2, || {
+        let (hall, seats) = seated(3);
+        hall.idle.start_search(1);
+        let flag = Flag::new();
+        let sitting = sit(&hall, &seats[0]);
+        let mut others = Vec::new();
+        let start_others = |others: &mut Vec<thread::JoinHandle<()>>| {
+            let (hall_there, seat) = (Arc::clone(&hall), Arc::clone(&seats[1]));
+            others.push(thread::spawn(move || {
+                let _sitting = sit(&hall_there, &seat);
+                let worker = Worker::on(&seat);
+                // SAFETY: taken out of a queue just now.
+                worker.steal(false).inspect(|job| unsafe { worker.run(*job) });
+            }));
+            let (hall_there, seat, flag) = (Arc::clone(&hall), Arc::clone(&seats[2]), flag.clone());
+            others.push(thread::spawn(move || {
+                let _sitting = sit(&hall_there, &seat);
+                let worker = Worker::on(&seat);
+                while !flag.is_set() {
+                    worker.seat.lie_down();
+                    worker.hall.idle.fall_asleep(true);
+                    worker.sleep();
+                    if let Some(job) = worker.search() {
+                        worker.hall.idle.end_search();
+                        // SAFETY: taken out of a queue just now.
+                        unsafe { worker.run(job) };
+                        worker.hall.idle.start_search(3);
+                    }
+                }
+            }));
+        };
+        let (inner, there) = (flag.clone(), flag.clone());
+        let first = || {
+            start_others(&mut others);
+            join(move || inner.wait(), move || there.set());
+        };
+        join(first, || ());
+        hall.closing.store(true, loom::sync::atomic::Ordering::SeqCst);
+        seats[2].wake();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        drop(sitting);
     });
 }

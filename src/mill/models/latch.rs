@@ -6,11 +6,12 @@ use loom::thread;
 
 use super::{Once, check};
 use crate::mill::job::StackJob;
+use crate::mill::latch::Latch;
 use crate::sync::parker::Parker;
 
 /// A job in a frame that is gone as soon as its latch is set; with a token left over from before.
 #[test]
-fn models_a_latch_wakes_its_waiter_and_is_not_touched_again() {
+fn models_a_latch_wakes_its_waiter() {
     for stale_token in [false, true] {
         check(5, move || {
             let parker = Parker::current();
@@ -37,4 +38,24 @@ fn models_a_latch_wakes_its_waiter_and_is_not_touched_again() {
             runner.join().unwrap();
         });
     }
+}
+
+/// A latch that goes as soon as it is set: loom sees it if its setter looks at it once more.
+#[test]
+fn models_a_latch_may_go_once_it_is_set() {
+    struct There(*const Latch);
+    // SAFETY: the latch is alive until it is set.
+    unsafe impl Send for There {}
+    check(5, || {
+        let latch = Box::new(Latch::new());
+        let there = There(&raw const *latch);
+        let setter = thread::spawn(move || {
+            let There(latch) = { there };
+            // SAFETY: alive until it is set, and set once.
+            unsafe { Latch::set(latch) };
+        });
+        latch.wait(Parker::current());
+        drop(latch);
+        setter.join().unwrap();
+    });
 }
