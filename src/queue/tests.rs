@@ -1,5 +1,6 @@
 //! What the queues promise, on one thread and on a few.
 
+mod odd;
 mod plain;
 mod upsets;
 
@@ -27,6 +28,7 @@ macro_rules! each_order {
         mod fifo { use super::*; $(#[test] fn $name() { let $queue = Queue::<i32>::new($maxsize); $body })* }
         mod lifo { use super::*; $(#[test] fn $name() { let $queue = LifoQueue::<i32>::new($maxsize); $body })* }
         mod priority { use super::*; $(#[test] fn $name() { let $queue = PriorityQueue::<i32>::new($maxsize); $body })* }
+        mod stored { use super::*; $(#[test] fn $name() { let $queue = StoredQueue::<i32, VecDeque<i32>>::new($maxsize); $body })* }
     };
 }
 
@@ -214,6 +216,54 @@ each_order! {
             assert!(!joined.is_finished());
             drop(task);
             joined.join().unwrap();
+        });
+    }
+
+    fn a_shutdown_ends_waits_that_have_a_time_limit_too(queue: 1) {
+        std::thread::scope(|s| {
+            let get = s.spawn(|| queue.get_timeout(LONG));
+            until(|| queue.items.bell.is_awaited());
+            queue.shutdown();
+            assert_eq!(get.join().unwrap(), Err(GetError::ShutDown), "and not that there was none in time");
+        });
+        assert_eq!(queue.get_deadline(Instant::now()), Err(GetError::ShutDown));
+    }
+
+    fn shutdown_now_gives_every_sleeping_put_its_item_back(queue: 1) {
+        queue.put(0).unwrap();
+        std::thread::scope(|s| {
+            let puts = [1, 2, 3].map(|n| {
+                let queue = &queue;
+                s.spawn(move || if n == 3 { queue.put_many(vec![3, 4]) } else { queue.put(n).map_err(|back| ShutDown(vec![back.0])) })
+            });
+            until(|| queue.room.bell.waiting() == 3);
+            assert_eq!(queue.shutdown_now(), [0]);
+            assert_eq!(puts.map(|put| put.join().unwrap()), [Err(ShutDown(vec![1])), Err(ShutDown(vec![2])), Err(ShutDown(vec![3, 4]))]);
+        });
+        assert_eq!((queue.len(), queue.unfinished_tasks()), (0, 0));
+    }
+
+    fn shutdown_now_wakes_who_waits_for_items_and_for_tasks(queue: 0) {
+        std::thread::scope(|s| {
+            let gets = [(); 2].map(|()| s.spawn(|| queue.get()));
+            until(|| queue.items.bell.waiting() == 2);
+            assert_eq!(queue.shutdown_now(), []);
+            assert!(gets.into_iter().all(|get| get.join().unwrap() == Err(ShutDown(()))));
+        });
+        queue.join();
+    }
+
+    fn workers_end_with_the_queue(queue: 2) {
+        // The chapter's example: consumers, a join, and an end.
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| queue.tasks().for_each(|task| _ = done.fetch_add(*task as usize, Ordering::Relaxed)));
+            }
+            (0..300).for_each(|_| queue.put(1).unwrap());
+            queue.join();
+            assert_eq!((done.load(Ordering::Relaxed), queue.len()), (300, 0));
+            queue.shutdown();
         });
     }
 
