@@ -75,14 +75,14 @@ fn ceiling(instructions: u64) -> LibraryBenchmarkConfig {
 }
 
 // 10,945 joins.
-#[library_benchmark(config = ceiling(463_000))]
+#[library_benchmark(config = ceiling(475_000))]
 #[bench::on_one(mill())]
 fn join_20(mill: Mill) -> (u64, Mill) {
     (joins(&mill, 20), mill)
 }
 
 // 75,024 joins.
-#[library_benchmark(config = ceiling(3_170_000))]
+#[library_benchmark(config = ceiling(3_250_000))]
 #[bench::on_one(mill())]
 fn join_24(mill: Mill) -> (u64, Mill) {
     (joins(&mill, 24), mill)

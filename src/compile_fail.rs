@@ -370,3 +370,218 @@ struct ScansShareTheirItems;
 /// local.with(|value| kept = Some(*value));
 /// ```
 struct WorkersOwnValuesStayWithThem;
+
+/// What a context holds may go to any thread, so it is `Send` and `Sync`.
+///
+/// ```compile_fail,E0277
+/// static COUNT: gristmill::contextvars::ContextVar<std::cell::Cell<u32>> = gristmill::contextvars::ContextVar::new("count");
+/// ```
+///
+/// ```compile_fail,E0277
+/// let count = gristmill::contextvars::ContextVar::new("count");
+/// count.set(std::rc::Rc::new(1));
+/// ```
+///
+/// ```
+/// let count = gristmill::contextvars::ContextVar::new("count");
+/// count.set(std::sync::Arc::new(1));
+/// ```
+struct ContextVarTakesWhatIsSendAndSync;
+
+/// What is looked at in a context does not outlive the look.
+///
+/// ```compile_fail
+/// let name = gristmill::contextvars::ContextVar::<String>::new("name");
+/// let kept: Option<&String> = name.with(|name| name);
+/// println!("{kept:?}");
+/// ```
+///
+/// ```
+/// let name = gristmill::contextvars::ContextVar::<String>::new("name");
+/// let kept: Option<String> = name.with(|name| name.cloned());
+/// println!("{kept:?}");
+/// ```
+struct ContextVarLendsForTheCall;
+
+/// A variable is not one of a subtype or a supertype: one could be set, and the other read.
+///
+/// ```compile_fail,E0308
+/// use gristmill::contextvars::ContextVar;
+/// type Any = for<'a> fn(&'a str) -> &'a str;
+/// type Static = fn(&'static str) -> &'static str;
+/// fn widen(variable: &ContextVar<Any>) -> &ContextVar<Static> {
+///     variable
+/// }
+/// ```
+///
+/// ```
+/// use gristmill::contextvars::ContextVar;
+/// type Any = for<'a> fn(&'a str) -> &'a str;
+/// fn keep(variable: &ContextVar<Any>) -> &ContextVar<Any> {
+///     variable
+/// }
+/// ```
+struct ContextVarIsInvariant;
+
+/// An event's action may run on another thread, and outlive the function that entered it.
+///
+/// ```compile_fail,E0277
+/// let (scheduler, count) = (gristmill::sched::Scheduler::new(), std::rc::Rc::new(1));
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{count}"));
+/// ```
+///
+/// ```compile_fail,E0597
+/// let scheduler = gristmill::sched::Scheduler::new();
+/// let count = 1;
+/// let borrowed = &count;
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{borrowed}"));
+/// ```
+///
+/// ```
+/// let (scheduler, count) = (gristmill::sched::Scheduler::new(), std::sync::Arc::new(1));
+/// scheduler.enterabs(std::time::Instant::now(), 0, move |_| println!("{count}"));
+/// ```
+struct EventsAreSendAndStatic;
+
+/// A bell belongs to the thread that waits on it.
+///
+/// ```compile_fail,E0277
+/// fn wait_elsewhere(bell: &gristmill::sched::Bell) {
+///     std::thread::scope(|s| {
+///         s.spawn(|| bell.wait());
+///     });
+/// }
+/// ```
+///
+/// ```
+/// fn ring_elsewhere(bell: &gristmill::sched::Bell) {
+///     let ringer = bell.ringer();
+///     std::thread::scope(|s| {
+///         s.spawn(|| ringer.ring());
+///     });
+/// }
+/// ```
+struct BellsStayWithTheirThread;
+/// Guards stay on the thread that locked, but for those of a `Lock`, which any thread may release.
+///
+/// ```compile_fail,E0277
+/// let mutex = gristmill::sync::Mutex::new(1);
+/// let guard = mutex.lock();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let mutex = gristmill::sync::ReentrantMutex::new(1);
+/// let guard = mutex.lock();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let lock = gristmill::sync::RwLock::new(1);
+/// let guard = lock.read();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let lock = gristmill::sync::RwLock::new(1);
+/// let guard = lock.write();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let lock = gristmill::sync::RLock::new();
+/// let guard = lock.guard();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+///
+/// ```
+/// let lock = gristmill::sync::Lock::new();
+/// let guard = lock.guard();
+/// std::thread::scope(|s| s.spawn(move || drop(guard)).join().unwrap());
+/// ```
+struct GuardsStayWithTheirThread;
+
+/// Locks make values of threads that may be moved between them; sharing among readers needs more.
+///
+/// ```compile_fail,E0277
+/// let mutex = gristmill::sync::Mutex::new(std::rc::Rc::new(1));
+/// std::thread::scope(|s| s.spawn(|| **mutex.lock()).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let mutex = gristmill::sync::ReentrantMutex::new(std::rc::Rc::new(1));
+/// std::thread::scope(|s| s.spawn(|| **mutex.lock()).join().unwrap());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let lock = gristmill::sync::RwLock::new(std::cell::Cell::new(1));
+/// std::thread::scope(|s| s.spawn(|| lock.read().get()).join().unwrap());
+/// ```
+///
+/// ```
+/// let mutex = gristmill::sync::Mutex::new(std::cell::Cell::new(1));
+/// std::thread::scope(|s| s.spawn(|| mutex.lock().get()).join().unwrap());
+/// let mutex = gristmill::sync::ReentrantMutex::new(std::cell::Cell::new(1));
+/// std::thread::scope(|s| s.spawn(|| mutex.lock().get()).join().unwrap());
+/// ```
+struct LockedValuesGoFromThreadToThread;
+
+/// A guard's value is not kept beyond the guard, and nobody but the library makes scopes.
+///
+/// ```compile_fail,E0505
+/// let mutex = gristmill::sync::Mutex::new(1);
+/// let guard = mutex.lock();
+/// let value = &*guard;
+/// drop(guard);
+/// assert_eq!(*value, 1);
+/// ```
+///
+/// ```compile_fail,E0277
+/// struct Mine;
+/// impl gristmill::sync::Scope for Mine {}
+/// ```
+///
+/// ```
+/// let mutex = gristmill::sync::Mutex::new(1);
+/// let guard = mutex.lock();
+/// let value = *guard;
+/// drop(guard);
+/// assert_eq!(value, 1);
+/// ```
+struct GuardedValuesAreBorrowed;
+/// What a cell holds is seen by all threads that see the cell.
+///
+/// ```compile_fail,E0277
+/// static CELL: gristmill::sync::OnceCell<std::cell::Cell<u32>> = gristmill::sync::OnceCell::new();
+/// ```
+///
+/// ```
+/// static CELL: gristmill::sync::OnceCell<u32> = gristmill::sync::OnceCell::new();
+/// ```
+struct CellsAreForWhatIsSync;
+
+/// A closure means nothing in another process.
+///
+/// ```compile_fail,E0599
+/// use gristmill::sync::{BarrierBuilder, Shared};
+/// let barrier = BarrierBuilder::<Shared>::new(2).action(|| ()).build();
+/// ```
+///
+/// ```
+/// use gristmill::sync::{BarrierBuilder, Private};
+/// let barrier = BarrierBuilder::<Private>::new(2).action(|| ()).build();
+/// ```
+struct ActionsStayInTheirProcess;
+
+/// A condition variable and its mutex have one scope.
+///
+/// ```compile_fail,E0308
+/// let (mutex, changed) = (gristmill::sync::Mutex::new(0), gristmill::sync::Condvar::shared());
+/// changed.wait_while(mutex.lock(), |n| *n == 1);
+/// ```
+///
+/// ```
+/// let (mutex, changed) = (gristmill::sync::Mutex::new(0), gristmill::sync::Condvar::new());
+/// changed.wait_while(mutex.lock(), |n| *n == 1);
+/// ```
+struct ConditionsAndMutexesShareTheirScope;

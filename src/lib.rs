@@ -121,6 +121,21 @@
 //! assert_eq!(result, Err(Cancelled));
 //! ```
 //!
+//! # Threads, locks, queues and the like
+//!
+//! What Python's chapter on concurrent execution has for one process, in modules of their own. All of it knows the
+//! mill: a worker that sleeps in a lock, a queue or a timer gives its place to another thread meanwhile.
+//!
+//! | module | Python's | what |
+//! |---|---|---|
+//! | [`sync`] | the locks of `threading` and `multiprocessing` | mutexes, conditions, semaphores, events, barriers: for the threads of a process, or in memory that several processes map |
+//! | [`threading`], [`thread`] | `threading`, `_thread` | threads with names, a list of them, hooks, values that each thread has its own of, timers, an orderly end |
+//! | [`queue`] | `queue` | first in first out, last in first out, by priority; bounded or not; shut down and waited for |
+//! | [`sched`] | `sched` | events at set times, and timers by the million |
+//! | [`contextvars`] | `contextvars` | values that follow work rather than threads |
+//!
+//! `CHAPTER.md` beside the sources maps every function of those modules to its place here.
+//!
 //! # What to rely on
 //!
 //! - A panic goes to whoever waits for the work, once none of it runs any more. That of a spawned job goes to
@@ -130,18 +145,24 @@
 //! - Idle workers sleep, and burn nothing.
 //! - What happened before a call is seen by the work it starts, and what that did is seen after the call.
 //!
-//! [`topology`] is the machine as plain data, [`locality`] what is decided from it.
+//! [`topology`] is the machine as plain data, [`locality`] what is decided from it. [`contextvars`] are variables that
+//! follow a line of work from thread to thread, and [`sched`] does things at set times.
 
 #[cfg(doctest)]
 mod compile_fail;
 mod mill;
 mod prim;
 mod rng;
-mod sync;
 mod sys;
 mod unwind;
 
+pub mod contextvars;
 pub mod locality;
+pub mod queue;
+pub mod sched;
+pub mod sync;
+pub mod thread;
+pub mod threading;
 pub mod topology;
 
 pub use mill::Waiting;

@@ -13,10 +13,34 @@ mod imp {
     pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
         handle.is_finished()
     }
+
+    /// `std`'s cell with loom's methods.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
+        /// Shows `look` the place, for reading only.
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
+            look(self.0.get())
+        }
+
+        /// Shows `change` the place, which nobody else may look at meanwhile.
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {
+            change(self.0.get())
+        }
+    }
 }
 
 #[cfg(loom)]
 mod imp {
+    pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic;
     pub(crate) use loom::sync::{Mutex, MutexGuard};
@@ -54,7 +78,7 @@ mod imp {
 }
 
 pub(crate) use imp::{
-    Builder, JoinHandle, Mutex, MutexGuard, OnceLock, atomic, is_finished, spin_loop, yield_now,
+    Builder, JoinHandle, Mutex, MutexGuard, OnceLock, UnsafeCell, atomic, is_finished, spin_loop, yield_now,
 };
 
 /// A full fence just after a read-modify-write of the calling thread, which on x86 is one already.

@@ -12,7 +12,7 @@ use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::prim::{JoinHandle, Mutex};
 use crate::sync::parker::Parker;
-use crate::sys::{fork, membarrier};
+use crate::sys::{affinity, fork, membarrier};
 use crate::topology::Topology;
 use crate::unwind::Payload;
 
@@ -75,6 +75,8 @@ pub(crate) struct Hall {
     pub(crate) roster: Roster,
     /// One for each NUMA node.
     pub(crate) inboxes: Vec<Bands>,
+    /// How many CPUs the builder's thread could run on.
+    cpus: usize,
     /// How many workers there should be.
     pub(crate) workers: AtomicUsize,
     /// How many threads there are.
@@ -121,6 +123,7 @@ impl Hall {
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             topology,
             settings,
+            cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
@@ -160,9 +163,10 @@ impl Hall {
         workers.saturating_sub(1).min(if membarrier::is_available() { 1 } else { 16 })
     }
 
-    /// At most half the workers search at a time.
+    /// At most half the workers search at a time, and no more than half as many as there are CPUs: who searches there takes
+    /// time from who works.
     pub(crate) fn most_searchers(&self) -> usize {
-        (self.workers() / 2).max(1)
+        (self.workers().min(self.cpus) / 2).max(1)
     }
 
     /// Another spare thread may be started.

@@ -109,9 +109,7 @@ mod real {
                 return;
             }
             loop {
-                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-                futex::wait(&self.0, ASLEEP, left);
-                let spent = until.is_some_and(|until| Instant::now() >= until);
+                let spent = !futex::wait(&self.0, ASLEEP, until, false);
                 if self.0.load(Ordering::Relaxed) != ASLEEP || spent {
                     // ORDERING(park-token): Acquire; pairs with the swap in `unpark`.
                     self.0.swap(EMPTY, Ordering::Acquire);
@@ -124,7 +122,7 @@ mod real {
         pub(crate) fn unpark(&self) {
             // ORDERING(park-token): Release; pairs with the owner's Acquire in `sleep`.
             if self.0.swap(TOKEN, Ordering::Release) == ASLEEP {
-                futex::wake_one(&self.0);
+                futex::wake(&self.0, 1, false);
             }
         }
     }

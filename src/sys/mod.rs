@@ -2,7 +2,10 @@
 
 pub(crate) mod affinity;
 pub(crate) mod fork;
-#[cfg(not(loom))]
 pub(crate) mod futex;
+pub(crate) mod life;
 pub(crate) mod membarrier;
 pub(crate) mod stack;
+pub(crate) mod thread;
+#[cfg(not(loom))]
+pub(crate) mod waitv;

@@ -218,3 +218,50 @@ fn a_child_builds_its_own_mill() {
         crate::suite::until(|| before.is_cancelled());
     });
 }
+
+/// Primitives made in the child, and those of the parent that nobody used when it forked, work there.
+#[test]
+fn with_locks_and_waits() {
+    use gristmill::sync::{Barrier, Condition, Event, Mutex, Semaphore};
+
+    fn meet(
+        mutex: &Mutex<u32>,
+        semaphore: &Semaphore,
+        event: &Event,
+        barrier: &Barrier,
+        condition: &Condition,
+    ) {
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                semaphore.acquire();
+                event.set();
+                barrier.wait().unwrap();
+                condition.acquire();
+                *mutex.lock() += 1;
+                condition.notify_all().unwrap();
+                condition.release().unwrap();
+            });
+            condition.acquire();
+            let before = *mutex.lock();
+            semaphore.release();
+            event.wait();
+            event.clear();
+            barrier.wait().unwrap();
+            condition.wait_for(|| (*mutex.lock() > before).then_some(())).unwrap();
+            condition.release().unwrap();
+        });
+    }
+
+    let _watched = watch("with_locks_and_waits");
+    alone("forks::with_locks_and_waits", || {
+        let parents = (Mutex::new(0), Semaphore::new(0), Event::new(), Barrier::new(2), Condition::new());
+        let use_parents = || meet(&parents.0, &parents.1, &parents.2, &parents.3, &parents.4);
+        use_parents();
+        let said = in_fork(|| {
+            use_parents();
+            meet(&Mutex::new(0), &Semaphore::new(0), &Event::new(), &Barrier::new(2), &Condition::new());
+        });
+        assert_eq!(said, "none");
+        use_parents();
+    });
+}

@@ -18,3 +18,4 @@ mod order;
 mod panics;
 mod pins;
 mod scopes;
+mod waits;

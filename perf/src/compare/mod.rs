@@ -7,7 +7,7 @@ pub(crate) mod machine;
 pub(crate) mod names;
 pub(crate) mod options;
 mod page;
-mod python;
+pub(crate) mod python;
 mod report;
 mod rounds;
 mod sheet;

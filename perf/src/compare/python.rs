@@ -24,7 +24,7 @@ type Version = (u32, u32, u32);
 
 /// An interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Python {
+pub(crate) struct Python {
     path: PathBuf,
     version: Version,
 }
@@ -67,7 +67,7 @@ pub(super) fn size(kernel: &str, quick: bool) -> Option<usize> {
 /// # Errors
 ///
 /// A sentence for the notes of the report.
-pub(super) fn find() -> Result<Python, String> {
+pub(crate) fn find() -> Result<Python, String> {
     let mut best: Option<Python> = None;
     for path in candidates() {
         let Some(version) = ask_version(&path) else { continue };
@@ -116,6 +116,15 @@ impl Python {
     pub(super) fn name(&self) -> String {
         let (major, minor, patch) = self.version;
         format!("CPython {major}.{minor}.{patch}")
+    }
+
+    /// Runs another script, and returns what it prints.
+    ///
+    /// # Errors
+    ///
+    /// A sentence on what went wrong.
+    pub(crate) fn script(&self, script: &str, argument: &str, patience: Duration) -> Result<String, String> {
+        output(Command::new(&self.path).args(["-I", "-c", script, argument]), patience)
     }
 
     /// Runs the script once over all jobs.

@@ -6,12 +6,18 @@
 
 mod cases;
 mod contest;
+mod cpython;
 mod crowd;
 mod idle;
 mod joins;
+mod locks;
 mod loops;
 mod memory;
+mod pingpong;
 mod pools;
+mod pthread;
+mod queues;
+mod rooms;
 mod sheet;
 mod spawns;
 mod submit;
@@ -109,6 +115,30 @@ pub const MEASURES: &[Measure] = &[
         about: "8 workers over 2 workers on several kernels",
         contests: crowd::contests,
     },
+    Measure {
+        name: "locks",
+        about: "locks, semaphores, events, once: nobody else wants them",
+        contests: locks::uncontended,
+    },
+    Measure {
+        name: "locks-shared",
+        about: "one mutex for 2 and for 8 threads, and the longest wait",
+        contests: locks::contended,
+    },
+    Measure {
+        name: "waits",
+        about: "two threads wake each other by a condition or by events",
+        contests: pingpong::waits,
+    },
+    Measure { name: "queue-trips", about: "two threads, a queue each way", contests: pingpong::queues },
+    Measure { name: "queues", about: "items through queues, against channels", contests: queues::contests },
+    Measure {
+        name: "queues-alone",
+        about: "put and get on one thread, against CPython",
+        contests: queues::alone,
+    },
+    Measure { name: "contexts", about: "reading a variable, copying a context", contests: rooms::contexts },
+    Measure { name: "events", about: "scheduled events and timers", contests: rooms::events },
 ];
 
 /// Takes the measurements, prints the table to `out` and writes the CSV. Targets that are missed are no error:

@@ -1,0 +1,171 @@
+//! Who holds a lock: the names that owners write into its word, and whether who wrote one is dead.
+//!
+//! An owner's name takes 58 bits of a [`State`]; zero is nobody. There are three kinds.
+//!
+//! - [`Here`] tells the threads of one process apart. It is a counter, so a name is never used again, and the child
+//!   of a `fork` keeps that of the thread that forked.
+//! - [`Thread`] tells the threads of all processes apart: the kernel's thread id, and a mark made of the time the
+//!   thread started at and of its PID namespace. Ids are used again; the mark says that it is somebody else.
+//! - [`Process`] is the same for a process as a whole.
+//!
+//! Names are kept in thread-locals (a process's in a static), which a forked child forgets.
+
+use std::cell::Cell;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::prim::local;
+use crate::sync::state::State;
+use crate::sys::fork;
+use crate::sys::life::{self, Kind, Life};
+
+/// How owners of some kind of lock are named.
+pub(crate) trait Identity: Send + Sync + 'static {
+    /// Can the others find out that an owner has died?
+    const MORTAL: bool;
+
+    /// The name of the calling thread, as the owner in a word.
+    #[inline(always)]
+    fn me() -> State {
+        let name = Self::known();
+        if name == State::NO_OWNER { Self::named() } else { name }
+    }
+
+    /// The same, if it has been asked for before; else what is equal to no owner.
+    fn known() -> State;
+
+    /// The same, when it is asked for for the first time.
+    fn named() -> State;
+
+    /// Has whoever wrote this name ended? Never true of one that lives.
+    fn is_dead(owner: State) -> bool;
+}
+
+/// Threads of one process.
+pub(crate) struct Here;
+
+/// Threads of any process on the machine.
+pub(crate) struct Thread;
+
+/// Processes on the machine.
+pub(crate) struct Process;
+
+impl Identity for Here {
+    const MORTAL: bool = false;
+
+    #[inline(always)]
+    fn known() -> State {
+        HERE.with(Cell::get)
+    }
+
+    #[cold]
+    fn named() -> State {
+        static NAMED: AtomicU64 = AtomicU64::new(0);
+        let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
+        // 58 bits: a thread a nanosecond for nine years.
+        let name = State::owner_named(number as u32 & ((1 << 26) - 1), (number >> 26) as u32);
+        HERE.with(|here| here.set(name));
+        name
+    }
+
+    fn is_dead(_: State) -> bool {
+        false
+    }
+}
+
+impl Identity for Thread {
+    const MORTAL: bool = true;
+
+    #[inline(always)]
+    fn known() -> State {
+        THREAD.with(Cell::get)
+    }
+
+    #[cold]
+    fn named() -> State {
+        forget_in_children();
+        let name = name_of(life::current(Kind::Thread));
+        THREAD.with(|thread| thread.set(name));
+        name
+    }
+
+    fn is_dead(owner: State) -> bool {
+        life::is_over(life_of(owner), Kind::Thread)
+    }
+}
+
+impl Identity for Process {
+    const MORTAL: bool = true;
+
+    #[inline(always)]
+    fn known() -> State {
+        State::from_bits(PROCESS.load(Ordering::Relaxed))
+    }
+
+    #[cold]
+    fn named() -> State {
+        forget_in_children();
+        let name = name_of(life::current(Kind::Process));
+        PROCESS.store(name.bits(), Ordering::Relaxed);
+        name
+    }
+
+    fn is_dead(owner: State) -> bool {
+        life::is_over(life_of(owner), Kind::Process)
+    }
+}
+
+local! { static HERE: Cell<State> = Cell::new(State::NO_OWNER); }
+local! { static THREAD: Cell<State> = Cell::new(State::NO_OWNER); }
+static PROCESS: AtomicU64 = AtomicU64::new(State::NO_OWNER.bits());
+
+fn name_of(life: Life) -> State {
+    State::owner_named(life.id, life.mark)
+}
+
+fn life_of(owner: State) -> Life {
+    let (id, mark) = owner.name();
+    Life { id, mark }
+}
+
+/// A forked child is another process, and its one thread another thread.
+fn forget_in_children() {
+    extern "C" fn forget() {
+        THREAD.with(|thread| thread.set(State::NO_OWNER));
+        PROCESS.store(State::NO_OWNER.bits(), Ordering::Relaxed);
+    }
+    static ASKED: Once = Once::new();
+    ASKED.call_once(|| fork::in_each_child(forget));
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Here, Identity, Process, Thread};
+
+    fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+        std::thread::scope(|s| s.spawn(f).join().unwrap())
+    }
+
+    #[test]
+    fn threads_have_names_of_their_own() {
+        assert!(Here::me() == Here::me() && Thread::me() == Thread::me());
+        assert_ne!(Here::me(), elsewhere(Here::me));
+        assert_ne!(Thread::me(), elsewhere(Thread::me));
+        assert!(Here::me().is_locked() && Thread::me().is_locked() && Process::me().is_locked());
+    }
+
+    #[test]
+    fn a_process_has_one() {
+        assert_eq!(Process::me(), elsewhere(Process::me));
+    }
+
+    #[test]
+    fn a_thread_dies_before_its_process() {
+        let (here, thread, process) = elsewhere(|| (Here::me(), Thread::me(), Process::me()));
+        // The kernel may take a moment after the thread was joined.
+        while !Thread::is_dead(thread) {
+            std::thread::yield_now();
+        }
+        assert!(!Here::is_dead(here) && !Process::is_dead(process) && !Thread::is_dead(Thread::me()));
+    }
+}

@@ -1,0 +1,54 @@
+//! The protocols of the locks under loom: every interleaving, and every value that a weak memory may show.
+//!
+//! `ci/loom.sh` runs them. They drive the real locks; `sys::futex` and `sys::life` have models of the kernel. A waiter
+//! starves at once there, so every one that has slept may become the heir.
+
+#![allow(unsafe_code, reason = "reads and writes a cell under the locks that are checked")]
+
+mod death;
+mod locks;
+mod rwlock;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::cell::UnsafeCell;
+
+/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
+pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = 20_000;
+    let before = RUNS.load(Ordering::Relaxed);
+    builder.check(move || {
+        RUNS.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
+}
+
+/// A number that only one thread at a time may use; loom finds out if two do.
+#[derive(Debug, Default)]
+pub(crate) struct Count(UnsafeCell<u32>);
+
+impl Count {
+    /// The number before.
+    pub(crate) fn add(&self) -> u32 {
+        self.0.with_mut(|n| {
+            // SAFETY: the lock under test is held, or loom says so.
+            let n = unsafe { &mut *n };
+            *n += 1;
+            *n - 1
+        })
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        // SAFETY: as above, or shared.
+        self.0.with(|n| unsafe { *n })
+    }
+}
+
+// SAFETY: loom watches the cell.
+unsafe impl Sync for Count {}
+// SAFETY: as above.
+unsafe impl Send for Count {}

@@ -1,0 +1,126 @@
+//! A lock that its owner may take again: the word says who that is, and beside it stands how often.
+//!
+//! The depth is the owner's alone; others never look at it. It is an atomic only because it lies in shared memory.
+//! Who takes the lock from an owner that died starts at one.
+
+use crate::prim::atomic::AtomicU32;
+use crate::prim::atomic::Ordering::Relaxed;
+use crate::sync::raw::{Died, Limit, Outcome, RawLock};
+use crate::sync::scope::Scope;
+use crate::sync::word::Word;
+
+/// Who calls does not hold the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotMine;
+
+#[repr(C)]
+pub(crate) struct Nested<S: Scope> {
+    raw: RawLock<S::Owned>,
+    depth: AtomicU32,
+}
+
+impl<S: Scope> Nested<S> {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Self {
+        Nested { raw: RawLock::new(), depth: AtomicU32::new(0) }
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Nested { raw: RawLock::new(), depth: AtomicU32::new(0) }
+    }
+
+    /// Nobody but this thread writes its name there, or takes it away while it lives.
+    #[inline(always)]
+    pub(crate) fn is_mine(&self) -> bool {
+        self.raw.state().owner() == S::Owned::known()
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        !self.raw.state().is_open()
+    }
+
+    /// Did the one before die with it?
+    pub(crate) fn has_died(&self) -> bool {
+        self.raw.state().has_died()
+    }
+
+    pub(crate) fn mark_consistent(&self) {
+        self.raw.mark_consistent();
+    }
+
+    /// How often the calling thread has taken it.
+    pub(crate) fn depth(&self) -> u32 {
+        if self.is_mine() { self.depth.load(Relaxed) } else { 0 }
+    }
+
+    #[inline(always)]
+    fn again(&self) -> Outcome {
+        let depth = self.depth.load(Relaxed).checked_add(1);
+        self.depth.store(depth.expect("a thread takes a lock at most 2^32 - 1 times"), Relaxed);
+        Outcome::Taken
+    }
+
+    #[inline(always)]
+    fn first(&self, outcome: Outcome, depth: u32) -> Outcome {
+        if matches!(outcome, Outcome::Taken | Outcome::TakenFromDead) {
+            self.depth.store(depth, Relaxed);
+        }
+        outcome
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self, limit: Limit) -> Outcome {
+        if self.is_mine() { self.again() } else { self.first(self.raw.lock(limit), 1) }
+    }
+
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Outcome {
+        if self.is_mine() { self.again() } else { self.first(self.raw.try_lock(), 1) }
+    }
+
+    /// Takes it if nobody has it, or this thread has; not from one that died.
+    pub(crate) fn peek(&self) -> bool {
+        if self.is_mine() {
+            return self.again() == Outcome::Taken;
+        }
+        self.raw.take_free() && self.first(Outcome::Taken, 1) == Outcome::Taken
+    }
+
+    /// Gives back what was taken once; `died` counts when that was the last.
+    #[inline]
+    pub(crate) fn unlock(&self, died: Died) -> Result<(), NotMine> {
+        let me = S::Owned::known();
+        if self.raw.state().owner() != me {
+            return Err(NotMine);
+        }
+        let depth = self.depth.load(Relaxed) - 1;
+        self.depth.store(depth, Relaxed);
+        if depth == 0 {
+            self.raw.unlock_as(me, died);
+        }
+        Ok(())
+    }
+
+    /// Gives it back however often it was taken, and says how often that was.
+    pub(crate) fn unlock_all(&self) -> Result<u32, NotMine> {
+        if !self.is_mine() {
+            return Err(NotMine);
+        }
+        let depth = self.depth.load(Relaxed);
+        self.depth.store(0, Relaxed);
+        self.raw.unlock(Died::Tell);
+        Ok(depth)
+    }
+
+    /// Takes it as often as [`unlock_all`](Self::unlock_all) said.
+    pub(crate) fn lock_all(&self, depth: u32) -> Outcome {
+        self.first(self.raw.lock(Limit::Never), depth)
+    }
+
+    /// As if nobody had ever used it.
+    pub(crate) fn reset(&self) {
+        self.depth.store(0, Relaxed);
+        self.raw.word().reset();
+    }
+}

@@ -1,0 +1,300 @@
+//! Many readers or one writer, for memory that several processes share: each reader has a seat with its name on it.
+//!
+//! A count of readers cannot tell who is dead. So a reader writes its name on a free seat, and then looks whether a
+//! writer is there; a writer takes a lock, and then looks whether all seats are free. Of the two each sees the other, as
+//! both write before they read with a fence between. A reader that sees a writer leaves its seat and takes the writers'
+//! lock itself; with that in hand it sits down, and unlocks. So whoever has to wait, waits for that lock, which is
+//! robust and fair.
+//!
+//! The holder of the lock is the only one who waits for seats. It puts 1 on the *bell* and sleeps there; whoever leaves a
+//! seat rings, if it finds 1. All its sleeps are short: it looks whether those on the seats live, and clears the seats
+//! of the dead. A reader changes nothing, so nobody else need learn of its death.
+//!
+//! # Memory ordering
+//!
+//! Leaving a seat (Release) happens before the writer that finds it free (Acquire); between writers, and from writers to
+//! readers, the lock's word is the edge.
+
+use std::time::Instant;
+
+use crate::prim::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::prim::atomic::{AtomicU32, AtomicU64, fence};
+use crate::prim::fence_after_update;
+use crate::sync::help;
+use crate::sync::identity::{Identity, Thread};
+use crate::sync::raw::{Died, LOOKS, Limit, Outcome, RawLock};
+use crate::sync::rwlock::protocol::Protocol;
+use crate::sync::spin::Spin;
+use crate::sync::state::State;
+use crate::sync::word::Owned;
+use crate::sys::futex;
+
+/// How many may read at the same time.
+pub(crate) const SEATS: usize = if cfg!(loom) { 2 } else { 30 };
+
+#[repr(C)]
+pub(crate) struct Seated {
+    writer: RawLock<Owned<Thread, true>>,
+    bell: AtomicU32,
+    spare: AtomicU32,
+    seats: [AtomicU64; SEATS],
+}
+
+/// What whoever holds the lock waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    OneSeat,
+    AllSeats,
+}
+
+/// How long to wait for seats.
+#[derive(Debug, Clone, Copy)]
+enum Patience {
+    /// One look.
+    None,
+    /// From now on.
+    For(Limit),
+    Until(Option<Instant>),
+}
+
+impl Seated {
+    /// Takes a free seat, if there is one.
+    #[inline]
+    fn sit(&self, me: State) -> Option<u8> {
+        let first = me.low() as usize % SEATS;
+        (first..SEATS).chain(0..first).find_map(|number| {
+            let seat = &self.seats[number];
+            // ORDERING(seat-lock): the fence stands between this and the look at the writers' word.
+            let sat =
+                seat.load(Relaxed) == 0 && seat.compare_exchange(0, me.bits(), Relaxed, Relaxed).is_ok();
+            sat.then(|| {
+                fence_after_update();
+                number as u8
+            })
+        })
+    }
+
+    /// Leaves a seat; rings if that is waited for. If another's name is there, the caller is a forked child, which never
+    /// sat there.
+    #[inline]
+    fn leave(&self, seat: u8, me: State) {
+        // ORDERING(seat): Release; pairs with `next_taken`. The fence stands between this and the look at the bell.
+        if self.seats[usize::from(seat)].compare_exchange(me.bits(), 0, Release, Relaxed).is_ok() {
+            fence_after_update();
+            if self.bell.load(Relaxed) != 0 {
+                self.ring();
+            }
+        }
+    }
+
+    #[cold]
+    fn ring(&self) {
+        if self.bell.swap(0, Relaxed) != 0 {
+            futex::wake(&self.bell, 1, true);
+        }
+    }
+
+    /// The first seat from `from` on that is taken, and by whom.
+    fn next_taken(&self, from: usize) -> Option<(usize, State)> {
+        (from..SEATS).find_map(|number| {
+            // ORDERING(seat): Acquire; pairs with `leave`.
+            let name = self.seats[number].load(Acquire);
+            (name != 0).then(|| (number, State::from_bits(name)))
+        })
+    }
+
+    /// Frees the seats of the dead.
+    fn bury(&self) {
+        let mut from = 0;
+        while let Some((number, reader)) = self.next_taken(from) {
+            if Thread::is_dead(reader) {
+                // ORDERING(seat): what a dead reader did is over.
+                let _ = self.seats[number].compare_exchange(reader.bits(), 0, Acquire, Relaxed);
+            }
+            from = number + 1;
+        }
+    }
+
+    /// Waits until `wish` has come true; the caller holds the lock. A seat that was wished for is taken.
+    #[cold]
+    fn wait_for(&self, wish: Wish, me: State, patience: Patience) -> Option<u8> {
+        let granted = || match wish {
+            Wish::OneSeat => self.sit(me),
+            Wish::AllSeats => self.next_taken(0).is_none().then_some(0),
+        };
+        let deadline = match patience {
+            Patience::None => None,
+            Patience::For(limit) => Some(limit.deadline()),
+            Patience::Until(deadline) => Some(deadline),
+        };
+        let mut spin = Spin::new();
+        let mut look = LOOKS[0];
+        loop {
+            if let Some(seat) = granted() {
+                return Some(seat);
+            }
+            let Some(deadline) = deadline else {
+                self.bury();
+                return granted();
+            };
+            if spin.turn() {
+                continue;
+            }
+            self.bell.store(1, Relaxed);
+            // ORDERING(bell): stands between the bell and the look at the seats; pairs with the one in `leave`.
+            fence(std::sync::atomic::Ordering::SeqCst);
+            if let Some(seat) = granted() {
+                self.bell.store(0, Relaxed);
+                return Some(seat);
+            }
+            let next = Instant::now() + look;
+            let until = deadline.map_or(next, |deadline| deadline.min(next));
+            let called = help::asleep(|| futex::wait(&self.bell, 1, Some(until), true));
+            if !called {
+                look = (look * 2).min(LOOKS[1]);
+                self.bury();
+                if deadline.is_some_and(|deadline| cfg!(loom) || Instant::now() >= deadline) {
+                    self.bell.store(0, Relaxed);
+                    return granted();
+                }
+            }
+            spin.reset();
+        }
+    }
+
+    /// The lock was taken, or not: gets the readers out, if it was.
+    fn empty(&self, outcome: Outcome, patience: Patience) -> Outcome {
+        if !matches!(outcome, Outcome::Taken | Outcome::TakenFromDead) {
+            return outcome;
+        }
+        // ORDERING(seat-lock): stands between the writers' word and the look at the seats; pairs with the one in `sit`.
+        fence_after_update();
+        if self.next_taken(0).is_none() || self.wait_for(Wish::AllSeats, Thread::me(), patience).is_some() {
+            return outcome;
+        }
+        self.writer.unlock(Died::Tell);
+        Outcome::TimedOut
+    }
+
+    /// Sits down with the lock in hand.
+    fn read_with(&self, lock: Outcome, me: State, patience: Patience) -> (Outcome, u8) {
+        if lock != Outcome::Taken {
+            return (self.empty(lock, patience), 0);
+        }
+        let seat = self.sit(me).or_else(|| self.wait_for(Wish::OneSeat, me, patience));
+        self.writer.unlock(Died::Tell);
+        seat.map_or((Outcome::TimedOut, 0), |seat| (Outcome::Taken, seat))
+    }
+
+    #[inline]
+    fn read_fast(&self, me: State) -> Option<u8> {
+        let seat = self.sit(me)?;
+        // ORDERING(lock): Acquire; pairs with the writers' unlocking.
+        if self.writer.state_acquire() == State::FREE {
+            return Some(seat);
+        }
+        self.leave(seat, me);
+        None
+    }
+
+    #[cold]
+    fn read_slowly(&self, me: State, limit: Limit) -> (Outcome, u8) {
+        let deadline = limit.deadline();
+        let lock = self.writer.lock(deadline.map_or(Limit::Never, Limit::At));
+        self.read_with(lock, me, Patience::Until(deadline))
+    }
+
+    #[cold]
+    fn try_read_slowly(&self, me: State) -> (Outcome, u8) {
+        self.read_with(self.writer.try_lock(), me, Patience::None)
+    }
+}
+
+impl Protocol for Seated {
+    type Seat = u8;
+
+    #[cfg(not(loom))]
+    #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
+    const FREE: Self = Seated {
+        writer: RawLock::new(),
+        bell: AtomicU32::new(0),
+        spare: AtomicU32::new(0),
+        seats: [const { AtomicU64::new(0) }; SEATS],
+    };
+    #[cfg(loom)]
+    fn free() -> Self {
+        Seated {
+            writer: RawLock::new(),
+            bell: AtomicU32::new(0),
+            spare: AtomicU32::new(0),
+            seats: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    #[inline]
+    fn read(&self, limit: Limit) -> (Outcome, u8) {
+        let me = Thread::me();
+        match self.read_fast(me) {
+            Some(seat) => (Outcome::Taken, seat),
+            None => self.read_slowly(me, limit),
+        }
+    }
+
+    #[inline]
+    fn try_read(&self) -> (Outcome, u8) {
+        let me = Thread::me();
+        match self.read_fast(me) {
+            Some(seat) => (Outcome::Taken, seat),
+            None => self.try_read_slowly(me),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.read_fast(Thread::me())
+    }
+
+    #[inline]
+    fn write(&self, limit: Limit) -> Outcome {
+        if self.writer.take_free() {
+            return self.empty(Outcome::Taken, Patience::For(limit));
+        }
+        let deadline = limit.deadline();
+        let lock = self.writer.lock(deadline.map_or(Limit::Never, Limit::At));
+        self.empty(lock, Patience::Until(deadline))
+    }
+
+    #[inline]
+    fn try_write(&self) -> Outcome {
+        self.empty(self.writer.try_lock(), Patience::None)
+    }
+
+    #[inline]
+    fn unlock_read(&self, seat: u8) {
+        self.leave(seat, Thread::me());
+    }
+
+    #[inline]
+    fn unlock_write(&self) {
+        self.writer.unlock(Died::Lose);
+    }
+
+    fn downgrade(&self) -> u8 {
+        let me = Thread::me();
+        let waited = || self.wait_for(Wish::OneSeat, me, Patience::Until(None));
+        let seat = self.sit(me).or_else(waited).expect("a wait without an end ends with a seat");
+        self.unlock_write();
+        seat
+    }
+
+    fn is_read(&self) -> bool {
+        self.next_taken(0).is_some()
+    }
+
+    fn is_written(&self) -> bool {
+        self.writer.state().is_locked()
+    }
+
+    fn mark_consistent(&self) {
+        self.writer.mark_consistent();
+    }
+}
