@@ -34,6 +34,12 @@ source_of_std() {
     [ -e "$there" ]
 }
 
+# What both sanitizers build with, and how long they test: sanitized FOLDER.
+sanitized() {
+    export CARGO_TARGET_DIR="$1" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+    export GRISTMILL_STRESS_SECONDS="${GRISTMILL_STRESS_SECONDS:-10}" PROPTEST_CASES="${PROPTEST_CASES:-16}"
+}
+
 # Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
 package() {
     command -v "$1" >/dev/null && return

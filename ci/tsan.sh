@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Data races, by ThreadSanitizer, with a standard library that was built with it: else every lock in there is a false
-# report. What it reports falsely all the same is named in ci/tsan.supp.
+# report. What it reports falsely all the same is named in ci/tsan.supp. GRISTMILL_LONG=1 adds what takes minutes.
 source "$(dirname "$0")/steps.sh"
 cargo +nightly --version >/dev/null 2>&1 || skipped "there is no nightly toolchain"
 source_of_std || skipped "the nightly toolchain has no source of the standard library, and it cannot be had"
+sanitized target/tsan
 # `sanitizer` gives crossbeam's deques the edges that ThreadSanitizer does not see in their fences.
-export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=thread --cfg sanitizer" CARGO_TARGET_DIR=target/tsan
+export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=thread --cfg sanitizer"
 # A mill that lives as long as the process keeps the handles of its threads: they are no leak.
-export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp die_after_fork=0 report_thread_leaks=0 ${TSAN_OPTIONS:-}"
-export GRISTMILL_STRESS_SECONDS="${GRISTMILL_STRESS_SECONDS:-10}" PROPTEST_CASES="${PROPTEST_CASES:-16}"
-export CARGO_PROFILE_DEV_DEBUG=line-tables-only
+export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp die_after_fork=0 report_thread_leaks=0 atexit_sleep_ms=0 ${TSAN_OPTIONS:-}"
 test=(cargo +nightly test -Zbuild-std -p gristmill --target "$(host)")
+# Stacks that overflow, and children that are forked among a mill's threads, are beyond it.
+skips=(--skip depth::)
 # What is compared and moved in a sort is the same on one thread.
-run "${test[@]}" --lib mill:: -- --skip sort::
+[ -n "${GRISTMILL_LONG:-}" ] || skips+=(--skip sort:: --skip kernels:: --skip counts::)
 run "${test[@]}" --test stress -- --nocapture
-# Stacks that overflow, and children that are forked among threads, are beyond it.
-run "${test[@]}" --test survive -- --skip depth:: --skip forks:: --skip kernels:: --skip counts::
+run "${test[@]}" --lib --test queues --test threads -- "${skips[@]}"
+run "${test[@]}" --test survive -- "${skips[@]}" --skip forks::
