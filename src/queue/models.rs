@@ -339,6 +339,42 @@ fn models_shutdown_now_lets_joiners_go() {
     });
 }
 
+/// One thing to be had, and a bell.
+struct Permit(crate::prim::atomic::AtomicBool, bell::Bell);
+
+impl Permit {
+    fn give(&self) {
+        self.0.store(true, Ordering::Release);
+        crate::prim::atomic::fence(Ordering::SeqCst);
+        if self.1.is_awaited() {
+            self.1.ring();
+        }
+    }
+
+    fn take(&self, deadline: Option<Instant>) -> bool {
+        let look = || self.0.swap(false, Ordering::AcqRel).then_some(());
+        self.1.wait(deadline, look, || self.0.load(Ordering::Acquire)).is_some()
+    }
+}
+
+/// The bell alone: with a queue around it, loom does not come to the bad orders in time.
+#[test]
+fn models_a_call_that_is_not_heeded_is_passed_on() {
+    check(2, || {
+        let permit = Arc::new(Permit(crate::prim::atomic::AtomicBool::new(false), bell::Bell::new()));
+        // Whether it leaves with the permit or without it, the other one gets it.
+        let hasty = on(&permit, |permit| {
+            if permit.take(Some(Instant::now())) {
+                permit.give();
+            }
+        });
+        let giver = on(&permit, Permit::give);
+        assert!(permit.take(None));
+        hasty.join().unwrap();
+        giver.join().unwrap();
+    });
+}
+
 #[test]
 fn models_a_get_that_gives_up_does_not_take_a_call_along() {
     check(2, || {
