@@ -131,7 +131,7 @@ fn models_two_consumers_meet_at_a_block_s_end() {
     });
 }
 
-/// One reader is slow. The other thread goes on to the next block and leaves the first behind, and needs a third: the
+/// One reader is slow. The other goes on to the next block and leaves the first behind; then a third block is needed: the
 /// first again, if that is done.
 #[test]
 fn models_a_block_is_not_used_again_before_its_last_reader_is_done() {
@@ -141,8 +141,9 @@ fn models_a_block_is_not_used_again_before_its_last_reader_is_done() {
         let mut got = vec![number(queue.try_get().unwrap())];
         queue.put(item(2));
         got.extend(queue.try_get().map(number));
-        queue.put(item(3));
-        queue.put(item(4));
+        // On a third thread, as the fences in a put would do for the second's look at the reader's marks.
+        let putter = on(&queue, |queue| (3..5).for_each(|n| queue.put(item(n))));
+        putter.join().unwrap();
         got.push(slow.join().unwrap());
         got.extend(queue.try_iter().map(number));
         got.sort();
