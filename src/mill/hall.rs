@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) max_spares: usize,
     pub(crate) caller_runs: bool,
     pub(crate) waiting: Waiting,
+    /// Jobs run in a copy of the context that they were handed in from.
+    pub(crate) contexts: bool,
     pub(crate) panic_handler: Option<PanicHandler>,
     pub(crate) start_handler: Option<ThreadHandler>,
     pub(crate) exit_handler: Option<ThreadHandler>,
@@ -59,6 +61,7 @@ impl Default for Settings {
             max_spares: 256,
             caller_runs: true,
             waiting: Waiting::Subtree,
+            contexts: false,
             panic_handler: None,
             start_handler: None,
             exit_handler: None,

@@ -24,6 +24,7 @@ pub(crate) mod sort;
 pub(crate) mod spawn;
 mod split;
 pub(crate) mod stats;
+mod timers;
 mod worker;
 
 pub use hall::Waiting;

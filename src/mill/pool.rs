@@ -5,9 +5,11 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 
+use crate::contextvars::{Context, copy_context};
 use crate::locality::{self, Place};
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::hall::{Hall, Settings, Waiting};
@@ -44,6 +46,10 @@ pub const MAX_WORKERS: usize = 8_192;
 /// ```
 #[derive(Clone)]
 pub struct Mill(Arc<Keeper>);
+
+// A panic of a job leaves nothing half done in the mill.
+impl UnwindSafe for Mill {}
+impl RefUnwindSafe for Mill {}
 
 /// Shuts the mill down when the last handle goes.
 struct Keeper(Arc<Hall>);
@@ -121,6 +127,7 @@ impl fmt::Debug for MillBuilder {
             .field("max_spares", &self.settings.max_spares)
             .field("caller_runs", &self.settings.caller_runs)
             .field("waiting", &self.settings.waiting)
+            .field("contexts", &self.settings.contexts)
             .finish_non_exhaustive()
     }
 }
@@ -182,6 +189,36 @@ impl MillBuilder {
     /// What a waiting worker may run.
     pub fn waiting(mut self, waiting: Waiting) -> Self {
         self.settings.waiting = waiting;
+        self
+    }
+
+    /// Do jobs run in a copy of the [context](crate::contextvars) that `install`, `spawn`, `broadcast` or
+    /// [`Scope::spawn`](crate::Scope::spawn) is called in? By default they do not: a worker has a context of its own,
+    /// which is empty until a job sets something there. The halves of a `join` and the pieces of a loop belong to the
+    /// job that splits them, and are not told: if they are to see values, have them run in clones of a
+    /// [copy](crate::contextvars::copy_context).
+    ///
+    /// Costs a reference count for each job, and one more allocation for a spawned one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::contextvars::ContextVar;
+    ///
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// let mill = gristmill::Mill::builder().workers(1).contexts(true).build()?;
+    /// USER.set("ada");
+    /// let there = mill.install(|| {
+    ///     let there = USER.get();
+    ///     USER.set("grace");
+    ///     there
+    /// });
+    /// assert_eq!(there, Some("ada"));
+    /// assert_eq!(USER.get(), Some("ada"));
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    pub fn contexts(mut self, captured: bool) -> Self {
+        self.settings.contexts = captured;
         self
     }
 
@@ -526,6 +563,11 @@ where
     Mill::global().install(f)
 }
 
+/// Runs `f` in a context that was copied for it.
+pub(crate) fn within<R>(context: &Context, f: impl FnOnce() -> R) -> R {
+    context.run(f).expect("nobody else knows of this copy")
+}
+
 impl Hall {
     pub(crate) fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
         let seats = self.roster.read(|crowd| crowd.seats.clone());
@@ -548,14 +590,26 @@ impl Hall {
         Ok(())
     }
 
-    pub(crate) fn run<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    pub(crate) fn run<R, F>(self: &Arc<Self>, f: F) -> Result<R, Closed>
     where
         F: FnOnce() -> R + Send,
         R: Send,
     {
         if self.is_current() {
-            return Ok(f());
+            Ok(f())
+        } else if self.settings.contexts {
+            let context = copy_context();
+            self.run_from_outside(move || within(&context, f))
+        } else {
+            self.run_from_outside(f)
         }
+    }
+
+    fn run_from_outside<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
         self.assert_same_process();
         let token = cancel::current_ptr();
         if self.settings.caller_runs {
@@ -615,6 +669,18 @@ impl Hall {
     }
 
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        if self.settings.contexts {
+            let context = Box::new(copy_context());
+            self.spawn_bare(node, priority, move || within(&context, job))
+        } else {
+            self.spawn_bare(node, priority, job)
+        }
+    }
+
+    fn spawn_bare<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
     where
         F: FnOnce() + Send + 'static,
     {
