@@ -67,7 +67,8 @@ impl<F: Fn(Job) + Send + Sync> Spawn for F {
 /// A timer never runs early. How late it runs is a matter of the wheel's *resolution*, to which deadlines are rounded up
 /// (1 ms unless told otherwise), and of when the wheel is driven: by a thread of its own ([`start`](TimerWheel::start)),
 /// by one of yours ([`run`](TimerWheel::run)), or by calls of [`advance`](TimerWheel::advance). Jobs are handed over in
-/// the order of their rounded deadlines, those of one deadline in the order in which they were entered.
+/// the order of their rounded deadlines, those of one deadline in the order in which they were entered. What is over when
+/// it is entered, or was before the wheel began, counts as due at that moment.
 ///
 /// Memory is kept for as many timers as there ever were at a time, 40 bytes each, besides what the jobs own.
 ///
