@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::ptr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::future::cell::Handle;
 use crate::future::cycle::{self, Wait};
@@ -58,16 +58,22 @@ pub(crate) fn until_over(awaited: &dyn Awaited) {
     if awaited.is_over() || help::wait(awaited) {
         return;
     }
-    for round in 0..PATIENCE {
+    for _ in 0..SPINS {
+        for _ in 0..6 {
+            spin_loop();
+        }
         if awaited.is_over() {
             return;
         }
-        if round < PATIENCE / 2 {
-            for _ in 0..6 {
-                spin_loop();
-            }
-        } else {
-            yield_now();
+    }
+    let since = Instant::now();
+    for _ in 0..YIELDS {
+        yield_now();
+        if awaited.is_over() {
+            return;
+        }
+        if since.elapsed() > CROWDED {
+            break;
         }
     }
     help::asleep(|| {
@@ -86,8 +92,12 @@ pub(crate) fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Rounds before a thread outside of all mills sleeps; the second half yields the processor.
-const PATIENCE: u32 = if cfg!(loom) { 0 } else { 96 };
+/// Rounds before a thread outside of all mills sleeps, first of spinning.
+const SPINS: u32 = if cfg!(loom) { 0 } else { 48 };
+/// And then of yielding the processor.
+const YIELDS: u32 = if cfg!(loom) { 0 } else { 48 };
+/// Unless that took so long: then others want the processor, and whoever yields waits for all of them each time.
+const CROWDED: Duration = Duration::from_millis(2);
 
 struct Waiting<'a> {
     core: Handle<'a>,

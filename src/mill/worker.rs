@@ -32,6 +32,8 @@ pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
 const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
 const SPINS: u32 = if cfg!(loom) { 0 } else { 40 };
+/// A waiter that has yielded for so long gives up: others want the processor, and it waits for all of them each time.
+const CROWDED: Duration = Duration::from_millis(2);
 /// The half of a join that takes less is not worth robbing: its owner and the thief spend about as much on it.
 const WORTH_IT: Duration = Duration::from_micros(1);
 /// So often a thief doubles the time it lets others alone when it finds nothing but such halves.
@@ -550,7 +552,7 @@ impl<'a> Worker<'a> {
     {
         self.assert_same_process();
         let start = Instant::now();
-        let mut fruitless = 0;
+        let (mut fruitless, mut yields_since) = (0, start);
         while !awaited.is_over() {
             if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
                 // SAFETY: taken out of a queue just now.
@@ -562,6 +564,11 @@ impl<'a> Worker<'a> {
                     pause(fruitless);
                 }
                 fruitless += 1;
+                if fruitless == SPINS {
+                    yields_since = Instant::now();
+                } else if fruitless > SPINS && yields_since.elapsed() > CROWDED {
+                    fruitless = PATIENCE;
+                }
             } else {
                 self.seat.stats.span(false, start.elapsed());
                 self.park(awaited, &rob);
