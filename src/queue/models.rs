@@ -345,7 +345,8 @@ struct Permit(crate::prim::atomic::AtomicBool, bell::Bell);
 
 impl Permit {
     fn give(&self) {
-        self.0.store(true, Ordering::Release);
+        // (By a read-modify-write, as those of others are: loom does not order a plain store among them.)
+        self.0.swap(true, Ordering::AcqRel);
         crate::prim::atomic::fence(Ordering::SeqCst);
         if self.1.is_awaited() {
             self.1.ring();
