@@ -370,10 +370,11 @@ fn models_a_call_that_is_not_heeded_is_passed_on() {
                 permit.give();
             }
         });
+        let patient = on(&permit, |permit| permit.take(None));
         let giver = on(&permit, Permit::give);
-        assert!(permit.take(None));
         hasty.join().unwrap();
         giver.join().unwrap();
+        assert!(patient.join().unwrap());
     });
 }
 
