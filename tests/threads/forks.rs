@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use gristmill::sched::{Job, TimerWheel};
 use gristmill::thread::{
     Ident, ThreadHandle, count, get_ident, get_native_id, is_main_thread, start_joinable_thread,
 };
@@ -209,5 +210,24 @@ fn a_result_that_was_left_behind() {
         drop(stop);
         let handle = handle.lock().unwrap().take();
         handle.unwrap().join().unwrap();
+    });
+}
+
+/// Its thread is not in the child, which neither waits for it nor takes its timers away.
+#[test]
+fn a_wheel_whose_thread_was_left_behind() {
+    let _watched = watch("a_wheel_whose_thread_was_left_behind");
+    alone("forks::a_wheel_whose_thread_was_left_behind", || {
+        let wheel = TimerWheel::new(|job: Job| job()).start().unwrap();
+        let dropped = Arc::new(());
+        let witness = Arc::clone(&dropped);
+        wheel.enter_after(Duration::from_secs(3_600), move || drop(witness)).unwrap();
+        let wheel = Mutex::new(Some(wheel));
+        in_fork(|| {
+            drop(wheel.lock().unwrap().take());
+            assert_eq!(Arc::strong_count(&dropped), 2);
+        });
+        drop(wheel.lock().unwrap().take());
+        assert_eq!(Arc::strong_count(&dropped), 1);
     });
 }
