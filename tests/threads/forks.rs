@@ -275,3 +275,20 @@ fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
         }
     });
 }
+
+/// Handlers of others, which run while ours hold what a fork must find whole.
+#[test]
+fn handlers_of_others_may_ask_for_names() {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn ask() {
+        NAMES.fetch_add(current_thread().name().len(), Ordering::SeqCst);
+    }
+    let _watched = watch("handlers_of_others_may_ask_for_names");
+    alone("forks::handlers_of_others_may_ask_for_names", || {
+        // SAFETY: the handler is for this test's forks, in which no other thread keeps it waiting.
+        assert_eq!(unsafe { libc::pthread_atfork(Some(ask), Some(ask), Some(ask)) }, 0);
+        let name = current_thread().name().len();
+        in_fork(|| assert!(NAMES.load(Ordering::SeqCst) >= 2 * name));
+        assert_eq!(NAMES.load(Ordering::SeqCst), 2 * name);
+    });
+}
