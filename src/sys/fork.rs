@@ -27,6 +27,14 @@ fn gate() -> MutexGuard<'static, ()> {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Does this thread hold it, as it forks?
+fn is_forking() -> bool {
+    let held = HELD.take();
+    let is_held = held.is_some();
+    HELD.set(held);
+    is_held
+}
+
 /// Did this thread hold it?
 fn open_gate() -> bool {
     HELD.take().map(ManuallyDrop::into_inner).is_some()
@@ -117,7 +125,8 @@ impl<T> Kept<T> {
     /// Shows `look` the value. `look` is short, and neither forks, nor runs anybody else's code, nor touches a `Kept`.
     pub(crate) fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
         count();
-        let _gate = gate();
+        // Other people's handlers of forks may come here between ours.
+        let _gate = (!is_forking()).then(gate);
         // SAFETY: the gate is ours, and nobody touches the value without it.
         look(unsafe { &mut *self.0.get() })
     }
