@@ -119,7 +119,7 @@ local! { static THREAD: Cell<State> = Cell::new(State::NO_OWNER); }
 
 #[cfg(not(loom))]
 static PROCESS: AtomicU64 = AtomicU64::new(State::NO_OWNER.bits());
-/// In models each thread is a process of its own.
+// In models each thread is a process of its own.
 #[cfg(loom)]
 local! { static PROCESS: Cell<State> = Cell::new(State::NO_OWNER); }
 
