@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "makes counts of the hall that its threads hold, and runs their mail")]
 
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
@@ -149,11 +149,11 @@ impl Hall {
                 // Nobody waits for an answer if the builder has given up.
                 (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
                 (Err(error), None) => {
-                    eprintln!(
-                        "gristmill: spare thread {} cannot sit on CPU {}: {error}",
-                        seat.index,
-                        place.cpus()
-                    );
+                    let (thread, cpus) = (seat.index, place.cpus());
+                    let why =
+                        format_args!("gristmill: spare thread {thread} cannot sit on CPU {cpus}: {error}");
+                    // Nobody may read what we say.
+                    let _ = writeln!(io::stderr(), "{why}");
                 }
                 (Ok(()), None) => {}
             }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "registers a handler with the C library")]
 
 use std::cell::{Cell, UnsafeCell};
+use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
@@ -198,9 +199,10 @@ pub(crate) fn in_each_child(then: extern "C" fn()) {
 
 /// Ends a forked child whose thread has come back into code of the parent's that cannot go on.
 pub(crate) fn leave_child() -> ! {
-    eprintln!(
-        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child"
-    );
+    let why =
+        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child";
+    // Nobody may read what we say.
+    let _ = writeln!(std::io::stderr(), "{why}");
     // SAFETY: ends the process at once, without running exit handlers that belong to the parent.
     unsafe { libc::_exit(101) }
 }
