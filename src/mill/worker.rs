@@ -2,29 +2,21 @@
 
 #![allow(unsafe_code, reason = "runs jobs, and follows the thread's own pointers to its seat and mill")]
 
-use std::io;
-use std::panic::Location;
 use std::ptr;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use crate::locality::Place;
 use crate::mill::deque::Steal;
-use crate::mill::hall::{Hall, ThreadHandler, Waiting};
-use crate::mill::idle::Call;
+use crate::mill::hall::{Hall, Waiting};
 use crate::mill::injector::Priority;
 use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
-use crate::prim::atomic::{Ordering, fence};
-use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
+use crate::prim::atomic::Ordering;
+use crate::prim::{fence_after_update, spin_loop, yield_now};
 use crate::sync::help::{self, Awaited, Help};
 use crate::sync::parker::Parker;
 use crate::sys::{fork, membarrier, stack};
-use crate::topology::CpuSet;
-use crate::unwind;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
 pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
@@ -42,11 +34,6 @@ const MOST_SMALL: u32 = if cfg!(loom) { 0 } else { 3 };
 const SIBLINGS: usize = 15;
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
-/// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
-const STACK_MARGIN: usize = 96 * 1024;
-
-/// How it went to move a thread to its place: its seat, the place's CPUs, what the kernel said.
-pub(crate) type Moved = (usize, CpuSet, io::Result<()>);
 
 /// The calling thread on its seat in its mill.
 #[derive(Clone, Copy)]
@@ -376,7 +363,7 @@ impl<'a> Worker<'a> {
         self.seat.deque.leave(above);
     }
 
-    fn take_from_inboxes(&self) -> Option<JobRef> {
+    pub(super) fn take_from_inboxes(&self) -> Option<JobRef> {
         let inboxes = &self.hall.inboxes;
         let near_first = || inboxes[self.seat.node..].iter().chain(&inboxes[..self.seat.node]);
         [Priority::High, Priority::Normal, Priority::Low]
@@ -794,364 +781,4 @@ pub(crate) fn wait_elsewhere(latch: &Latch) {
         Some(worker) => worker.wait(latch, |_, _| None),
         None => latch.wait(Parker::current()),
     }
-}
-
-impl Hall {
-    /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
-    /// if one was called.
-    pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
-        let mut grow = true;
-        while self.idle.is_call_due() {
-            match self.idle.call(grow && self.may_grow()) {
-                Call::Nobody => return self.has_run_out() && self.rouse_waiter(),
-                Call::Sleeper => {
-                    if let Some(seat) = self.rouse_nearest(from) {
-                        self.idle.found_sleeper();
-                        seat.wake();
-                        return true;
-                    }
-                    // It has counted itself but does not lie yet.
-                    self.idle.call_failed();
-                    yield_now();
-                }
-                Call::Newcomer => {
-                    if self.hire(from) {
-                        return true;
-                    }
-                    // Others may have counted on the newcomer, and somebody may sleep by now.
-                    self.idle.call_failed();
-                    grow = false;
-                }
-            }
-        }
-        false
-    }
-
-    /// Are there free slots, but no thread left that could take one? Then waiters take any job, whatever they hold:
-    /// better than that nobody does.
-    fn has_run_out(&self) -> bool {
-        let census = self.idle.census();
-        census.free() > 0 && census.sleeping() == 0 && census.searching() == 0 && !self.may_grow()
-    }
-
-    fn rouse_waiter(&self) -> bool {
-        self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.rouse_from_rest()))
-    }
-
-    /// A slot became free, or a searcher has gone: calls as [`call`](Self::call) does, if there is work.
-    pub(crate) fn call_if_work(&self, from: Option<&Seat>) {
-        // ORDERING(idle): we have changed the word, and look for work next; pairs with the fence in `is_call_due`.
-        fence_after_update();
-        if self.work_visible() && self.call(from) {
-            if let Some(seat) = from {
-                seat.stats.woke_somebody();
-            }
-        }
-    }
-
-    fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
-        self.roster.read(|crowd| {
-            let mut near = from.into_iter().flat_map(|from| crowd.order.groups(from.index));
-            near.find_map(|(_, seats)| seats.iter().map(|&i| &crowd.seats[i]).find(|seat| seat.rouse()))
-                .or_else(|| crowd.seats.iter().find(|seat| seat.rouse()))
-                .map(Arc::clone)
-        })
-    }
-
-    /// Starts a spare thread in the place of `instead`.
-    fn hire(&self, instead: Option<&Seat>) -> bool {
-        if fork::generation() != self.generation {
-            return false;
-        }
-        let seat = self.claim_seat(|| {
-            self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
-        });
-        self.start_thread(&seat, None).is_ok()
-    }
-
-    /// Counts one thread less, if there are more than workers.
-    fn dismiss(&self) -> bool {
-        let surplus = |threads| (threads > self.workers()).then(|| threads - 1);
-        // ORDERING(threads): as in `live`.
-        self.threads.fetch_update(Ordering::Release, Ordering::Relaxed, surplus).is_ok()
-    }
-
-    /// Starts the thread of a claimed seat. It tells `pinned` how it went to move to its place, if it must.
-    pub(crate) fn start_thread(&self, seat: &Arc<Seat>, pinned: Option<Sender<Moved>>) -> io::Result<()> {
-        // SAFETY: halls live in an `Arc`, from `Mill`'s builder on, and this one is alive.
-        let hall = unsafe {
-            Arc::increment_strong_count(ptr::from_ref(self));
-            Arc::from_raw(ptr::from_ref(self))
-        };
-        let mut builder = Builder::new().name(self.settings.thread_name(seat.index));
-        if let Some(size) = self.settings.stack_size {
-            builder = builder.stack_size(size);
-        }
-        self.threads.fetch_add(1, Ordering::Relaxed);
-        // Mail may come from now on: the thread is as good as there.
-        seat.open_mail();
-        let own = Arc::clone(seat);
-        match builder.spawn(move || hall.thread(&own, pinned)) {
-            Ok(handle) => {
-                let mut handles = lock(&self.handles);
-                handles.retain(|handle| !is_finished(handle));
-                handles.push(handle);
-                Ok(())
-            }
-            Err(error) => {
-                self.threads.fetch_sub(1, Ordering::Relaxed);
-                // Nobody comes to read it; then others shall.
-                for job in seat.close_mail() {
-                    self.inboxes[0].push(Priority::High, job);
-                }
-                seat.stand_up();
-                Err(error)
-            }
-        }
-    }
-
-    fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
-        let lowest = stack::lowest_address().unwrap_or(0);
-        seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
-        if !self.settings.places.is_empty() {
-            let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
-            match (place.occupy(), pinned) {
-                // Nobody waits for an answer if the builder has given up.
-                (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
-                (Err(error), None) => {
-                    eprintln!(
-                        "gristmill: spare thread {} cannot sit on CPU {}: {error}",
-                        seat.index,
-                        place.cpus()
-                    );
-                }
-                (Ok(()), None) => {}
-            }
-        }
-        let handle = |handler: &Option<ThreadHandler>| {
-            if let Some(handler) = handler {
-                self.report(unwind::halt(|| handler(seat.index)));
-            }
-        };
-        handle(&self.settings.start_handler);
-        {
-            // SAFETY: this thread claimed the seat, which lives as long as the hall that we hold.
-            let _sitting = unsafe { Sitting::on(seat) };
-            let worker = Worker::on(seat);
-            let before = help::replace(Some(worker.help()));
-            worker.live();
-            let mail = seat.close_mail();
-            if !mail.is_empty() {
-                // We have left, so this is one more that runs.
-                self.idle.take_slot();
-                for job in mail {
-                    // SAFETY: mail is for us alone, and we took it out.
-                    unsafe { worker.run(job) };
-                }
-                self.idle.leave(false);
-                self.call_if_work(Some(seat));
-            }
-            help::replace(before);
-        }
-        handle(&self.settings.exit_handler);
-        seat.stand_up();
-    }
-
-    /// Hands a detached job's panic to the mill's handler. The panic hook has printed it already.
-    pub(crate) fn report(&self, result: Result<(), unwind::Payload>) {
-        let Err(payload) = result else { return };
-        match &self.settings.panic_handler {
-            Some(handler) => {
-                if let Err(second) = unwind::halt(|| handler(payload)) {
-                    unwind::drop_quietly(second);
-                }
-            }
-            None => unwind::drop_quietly(payload),
-        }
-    }
-
-    /// Is this not a forked child, which has none of the mill's threads?
-    pub(crate) fn is_same_process(&self) -> bool {
-        fork::generation() == self.generation
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_same_process(&self) {
-        assert!(
-            self.is_same_process(),
-            "this process was forked after the mill `{}` was built, so it has none of its threads; \
-             build a mill in the child, or use a process pool, whose children start clean (at {})",
-            self.settings.name,
-            Location::caller(),
-        );
-    }
-
-    // Visitors.
-
-    /// Runs `f` on the calling thread, which is no worker of this mill, under `token`, on a slot that is free
-    /// now; gives `f` back if none is.
-    pub(crate) fn visit<F: FnOnce() -> R, R>(&self, token: *const (), f: F) -> Result<R, F> {
-        if !self.idle.try_take_slot() {
-            return Err(f);
-        }
-        // ORDERING(visitors): a fence on both sides. Either we see that the mill closes, or whoever ends it
-        // sees us and waits.
-        self.visitors.fetch_add(1, Ordering::SeqCst);
-        fence_after_update();
-        if self.is_closing() {
-            self.say_goodbye();
-            return Err(f);
-        }
-        Ok(self.visit_on_slot(token, f))
-    }
-
-    /// A visitor leaves.
-    fn say_goodbye(&self) {
-        if self.idle.return_slot() {
-            // ORDERING(idle): as in `call_if_work`. What was refused was public; a plain look finds it.
-            fence_after_update();
-            if self.work_in_sight() {
-                self.call(None);
-            }
-        }
-        // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
-        if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
-            fence_after_update();
-            // SAFETY: null or a parker, and parkers are never freed.
-            if let Some(ender) = unsafe { self.ender.load(Ordering::Acquire).as_ref() } {
-                ender.unpark();
-            }
-        }
-    }
-
-    /// As [`visit`](Self::visit), on a slot that the caller has taken.
-    fn visit_on_slot<R>(&self, token: *const (), f: impl FnOnce() -> R) -> R {
-        let left = self.visitor.swap(ptr::null_mut(), Ordering::Acquire);
-        // SAFETY: null or a seat of ours, claimed; seats live as long as the hall.
-        let seat: &Seat = match unsafe { left.as_ref() } {
-            Some(seat) => seat,
-            None => {
-                let seat = self.claim_seat(|| Place::new(&self.topology, Default::default()));
-                // SAFETY: the roster keeps every seat for as long as the hall lives.
-                unsafe { &*Arc::as_ptr(&seat) }
-            }
-        };
-        struct Leave<'a> {
-            hall: &'a Hall,
-            seat: &'a Seat,
-            outer: Option<Help>,
-            sitting: Option<Sitting>,
-        }
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.sitting = None;
-                help::replace(self.outer);
-                self.seat.set_token(ptr::null());
-                // The next one on this seat may be a worker thread.
-                self.seat.owner.outer.set(None);
-                let seat = ptr::from_ref(self.seat).cast_mut();
-                // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
-                let swapped = self.hall.visitor.compare_exchange(
-                    ptr::null_mut(),
-                    seat,
-                    Ordering::Release,
-                    Ordering::Relaxed,
-                );
-                if swapped.is_err() {
-                    self.seat.stand_up();
-                }
-                self.hall.say_goodbye();
-            }
-        }
-        seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
-        seat.set_token(token);
-        let outer = help::replace(Some(Worker::on(seat).help()));
-        seat.owner.outer.set(outer);
-        // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.
-        let sitting = Some(unsafe { Sitting::on(seat) });
-        let _leave = Leave { hall: self, seat, outer, sitting };
-        f()
-    }
-
-    // The end.
-
-    /// From now on the mill takes no work from outside, and ends when what it has is done.
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        // ORDERING(entering), ORDERING(visitors): see `hand_in` and `visit`. And whoever goes to sleep sees that
-        // the mill closes, or we see its parker.
-        fence(Ordering::SeqCst);
-        self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
-    }
-
-    /// See [`Mill::shutdown`](crate::Mill::shutdown).
-    pub(crate) fn shut_down(&self) {
-        self.close();
-        if self.is_current() || fork::generation() != self.generation {
-            // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
-            return;
-        }
-        // A worker of another mill sleeps here: what ends may need a worker there.
-        help::asleep(|| self.wait_for_all());
-    }
-
-    fn wait_for_all(&self) {
-        let _one_at_a_time = lock(&self.ending);
-        let parker = Parker::current();
-        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
-        // ORDERING(ender): see `say_goodbye`.
-        fence(Ordering::SeqCst);
-        loop {
-            let handles = std::mem::take(&mut *lock(&self.handles));
-            let threads = handles.len();
-            for handle in handles {
-                // Threads catch what their jobs panic with.
-                let _ = handle.join();
-            }
-            if self.visitors.load(Ordering::SeqCst) > 0 {
-                parker.park();
-            } else if self.work_visible() {
-                self.sweep();
-            } else if threads == 0 {
-                break;
-            }
-        }
-        self.ender.store(ptr::null_mut(), Ordering::SeqCst);
-    }
-
-    /// Runs what visitors have left when all threads have gone.
-    fn sweep(&self) {
-        self.idle.take_slot();
-        self.visitors.fetch_add(1, Ordering::SeqCst);
-        self.visit_on_slot(ptr::null(), || {
-            while let Some((worker, job)) = Worker::current().and_then(|w| Some((w, w.take_from_inboxes()?)))
-            {
-                // SAFETY: taken out of a queue just now.
-                unsafe { worker.run(job) };
-            }
-        });
-    }
-
-    /// Is the caller one of this mill's threads or visitors?
-    pub(crate) fn is_current(&self) -> bool {
-        Worker::current().is_some_and(|worker| ptr::eq(worker.hall, self))
-    }
-}
-
-thread_local! {
-    static VISITOR_STACK: usize = stack::lowest_address().unwrap_or(0);
-}
-
-/// Where a waiter stops taking jobs on a stack that ends at `lowest`; never, if that is not known.
-fn stack_floor(lowest: usize) -> usize {
-    if cfg!(loom) {
-        // Its threads have stacks that the system does not know of.
-        return 0;
-    }
-    let here = stack::here();
-    if lowest == 0 || lowest > here {
-        // Unknown: take no further jobs below where we are now, less a margin.
-        return here.saturating_sub(STACK_MARGIN / 2);
-    }
-    lowest + STACK_MARGIN.max((here - lowest) / 8)
 }

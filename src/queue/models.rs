@@ -345,7 +345,8 @@ struct Permit(crate::prim::atomic::AtomicBool, bell::Bell);
 
 impl Permit {
     fn give(&self) {
-        self.0.store(true, Ordering::Release);
+        // (By a read-modify-write, as those of others are: loom does not order a plain store among them.)
+        self.0.swap(true, Ordering::AcqRel);
         crate::prim::atomic::fence(Ordering::SeqCst);
         if self.1.is_awaited() {
             self.1.ring();
@@ -369,10 +370,11 @@ fn models_a_call_that_is_not_heeded_is_passed_on() {
                 permit.give();
             }
         });
+        let patient = on(&permit, |permit| permit.take(None));
         let giver = on(&permit, Permit::give);
-        assert!(permit.take(None));
         hasty.join().unwrap();
         giver.join().unwrap();
+        assert!(patient.join().unwrap());
     });
 }
 
