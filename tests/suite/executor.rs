@@ -148,11 +148,8 @@ pub(crate) fn callbacks_run_in_order_and_survive_panics<S: Subject>() {
 }
 
 /// Has `attempt` hold all workers for so many milliseconds, until that was long enough for what it does meanwhile.
-fn while_all_are_busy(mut attempt: impl FnMut(u64) -> bool) {
-    assert!(
-        [40, 400, 4_000].into_iter().any(|time| attempt(time)),
-        "the workers are never busy for long enough"
-    );
+fn while_all_are_busy(attempt: impl FnMut(u64) -> bool) {
+    assert!([40, 400, 4_000].into_iter().any(attempt), "the workers are never busy for long enough");
 }
 
 /// Has every worker sleep for `time` milliseconds.
