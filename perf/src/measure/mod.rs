@@ -21,6 +21,7 @@ mod rooms;
 mod sheet;
 mod spawns;
 mod submit;
+mod topology;
 mod tree;
 
 use std::fs::File;
@@ -139,6 +140,11 @@ pub const MEASURES: &[Measure] = &[
     },
     Measure { name: "contexts", about: "reading a variable, copying a context", contests: rooms::contexts },
     Measure { name: "events", about: "scheduled events and timers", contests: rooms::events },
+    Measure {
+        name: "topology",
+        about: "reading this machine, and one of 256 CPUs",
+        contests: topology::contests,
+    },
 ];
 
 /// Takes the measurements, prints the table to `out` and writes the CSV. Targets that are missed are no error:
