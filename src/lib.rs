@@ -156,6 +156,7 @@ mod rng;
 mod sys;
 mod unwind;
 
+pub mod config;
 pub mod contextvars;
 pub mod locality;
 pub mod queue;
@@ -165,8 +166,9 @@ pub mod thread;
 pub mod threading;
 pub mod topology;
 
-pub use mill::Waiting;
+pub use config::{Config, Waiting};
 pub use mill::cancel::{CancelToken, Cancelled, checkpoint};
+pub use mill::configured::PoolError;
 pub use mill::grain::{
     Deterministic, deterministic, par_chunks, par_chunks_mut, par_for, par_map, par_reduce, par_scan,
 };

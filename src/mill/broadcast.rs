@@ -3,8 +3,11 @@
 #![allow(unsafe_code, reason = "jobs borrow what lives until all of them are over")]
 
 use std::ptr;
+use std::sync::PoisonError;
 
+use crate::locality::Place;
 use crate::mill::cancel;
+use crate::mill::hall::Hall;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::pool::Mill;
@@ -104,6 +107,26 @@ impl Mill {
                 unwind::resume(payload)
             }
             None => values,
+        }
+    }
+}
+
+impl Hall {
+    /// Threads sit at these places from now on, worker `i` at the `i`th, counted round. Those that run a job go there after
+    /// it, or where it waits. The order of robbing stays.
+    pub(crate) fn move_to(&self, places: Vec<Place>) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        let seats = self.roster.read(|crowd| crowd.seats.clone());
+        for seat in seats {
+            // No worker thread is there to read it, or the one that comes looks for its place by itself.
+            let _ = seat.post(|| {
+                let go = |_| {
+                    let worker = Worker::seated();
+                    worker.hall.take_place(worker.seat);
+                };
+                // SAFETY: the closure is `'static`, and there is no token.
+                unsafe { HeapJob::boxed(go, Stamp { family: ptr::null(), token: ptr::null() }) }
+            });
         }
     }
 }

@@ -3,6 +3,7 @@
 mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
+pub(crate) mod configured;
 mod deque;
 pub(crate) mod grain;
 mod hall;
@@ -25,5 +26,3 @@ pub(crate) mod spawn;
 mod split;
 pub(crate) mod stats;
 mod worker;
-
-pub use hall::Waiting;

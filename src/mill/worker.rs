@@ -5,13 +5,14 @@
 use std::io;
 use std::panic::Location;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Waiting;
 use crate::locality::Place;
 use crate::mill::deque::Steal;
-use crate::mill::hall::{Hall, ThreadHandler, Waiting};
+use crate::mill::hall::{Hall, ThreadHandler};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
 use crate::mill::job::{JobRef, Waited};
@@ -382,7 +383,8 @@ impl<'a> Worker<'a> {
         }
         // Nothing may stay hidden behind somebody who does not answer.
         let found = found.or_else(|| self.seize());
-        owner.patience.set(if found.is_some() { PATIENCE } else { (patience / 2).max(IMPATIENCE) });
+        let most = self.hall.settings.patience.unwrap_or(PATIENCE).max(IMPATIENCE);
+        owner.patience.set(if found.is_some() { most } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
     }
@@ -862,20 +864,13 @@ impl Hall {
     fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
         let lowest = stack::lowest_address().unwrap_or(0);
         seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
-        if !self.settings.places.is_empty() {
-            let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
-            match (place.occupy(), pinned) {
+        match pinned {
+            Some(pinned) => {
+                let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
                 // Nobody waits for an answer if the builder has given up.
-                (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
-                (Err(error), None) => {
-                    eprintln!(
-                        "gristmill: spare thread {} cannot sit on CPU {}: {error}",
-                        seat.index,
-                        place.cpus()
-                    );
-                }
-                (Ok(()), None) => {}
+                drop(pinned.send((seat.index, place.cpus().clone(), place.occupy())));
             }
+            None => self.take_place(seat),
         }
         let handle = |handler: &Option<ThreadHandler>| {
             if let Some(handler) = handler {
@@ -904,6 +899,24 @@ impl Hall {
         }
         handle(&self.settings.exit_handler);
         seat.stand_up();
+    }
+
+    /// Moves the calling thread, which sits on `seat`, to its place. If it cannot go there, it says so and stays.
+    pub(crate) fn take_place(&self, seat: &Seat) {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = match &moved[..] {
+            [] if self.settings.places.is_empty() => return,
+            [] => self.roster.read(|crowd| crowd.places[seat.index].clone()),
+            places => places[seat.index % places.len()].clone(),
+        };
+        drop(moved);
+        if let Err(error) = place.occupy() {
+            let (name, cpus) = (&self.settings.name, place.cpus());
+            eprintln!(
+                "gristmill: thread {} of `{name}` cannot sit on CPU {cpus}: {error}; it runs where the system puts it",
+                seat.index
+            );
+        }
     }
 
     /// Hands a detached job's panic to the mill's handler. The panic hook has printed it already.
@@ -1026,6 +1039,9 @@ impl Hall {
         // the mill closes, or we see its parker.
         fence(Ordering::SeqCst);
         self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
+        if let Some(end) = self.on_end.get().filter(|_| fork::generation() == self.generation) {
+            end();
+        }
         if self.is_current() || fork::generation() != self.generation {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;
