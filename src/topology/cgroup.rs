@@ -81,9 +81,8 @@ pub fn cpu_quotas(root: &Path) -> Vec<Quota> {
     let mut quotas = Vec::new();
     for mount in lines(&mounts).filter_map(Mount::parse) {
         for membership in memberships.iter().filter(|membership| membership.version == mount.version) {
-            quotas.extend(
-                mount.dirs(root, &membership.path).iter().filter_map(|dir| mount.version.quota(dir)),
-            );
+            quotas
+                .extend(mount.dirs(root, &membership.path).iter().filter_map(|dir| mount.version.quota(dir)));
         }
     }
     quotas

@@ -12,7 +12,9 @@ mod map;
 mod synthetic;
 mod sysfs;
 
-pub use cgroup::{Quota, RejectedSetting, ThreadCount, Why, cpu_quota, cpu_quotas, default_threads, default_threads_in};
+pub use cgroup::{
+    Quota, RejectedSetting, ThreadCount, Why, cpu_quota, cpu_quotas, default_threads, default_threads_in,
+};
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
 pub use synthetic::SyntheticError;
