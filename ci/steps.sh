@@ -21,9 +21,8 @@ component() {
     cargo "$2" --version >/dev/null 2>&1 || run rustup component add "$1"
 }
 
-# Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
-package() {
-    command -v "$1" >/dev/null && return
+# Installs a package by apt, if that can be done without being asked anything: package_of PACKAGE.
+package_of() {
     command -v apt-get >/dev/null || return
     local sudo=()
     if [ "$(id -u)" != 0 ]; then
@@ -31,5 +30,11 @@ package() {
         sudo=(sudo)
     fi
     run "${sudo[@]}" apt-get update -qq || true
-    run "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" && command -v "$1" >/dev/null
+    run "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1"
+}
+
+# Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
+package() {
+    command -v "$1" >/dev/null && return
+    package_of "$2" && command -v "$1" >/dev/null
 }

@@ -58,6 +58,8 @@ pub struct Topology {
 pub enum Source {
     /// The kernel's `/sys/devices/system`, or a copy of it.
     Sysfs,
+    /// libhwloc: `Topology::from_hwloc`, with the feature `hwloc`.
+    Hwloc,
     /// A description: [`Topology::synthetic`].
     Synthetic,
     /// Nothing is known but which units there are: [`Topology::flat`].

@@ -8,6 +8,8 @@
 
 mod cgroup;
 mod cpuset;
+#[cfg(feature = "hwloc")]
+mod hwloc;
 mod map;
 mod synthetic;
 mod sysfs;
@@ -16,5 +18,7 @@ pub use cgroup::{
     Quota, RejectedSetting, ThreadCount, Why, cpu_quota, cpu_quotas, default_threads, default_threads_in,
 };
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
+#[cfg(feature = "hwloc")]
+pub use hwloc::HwlocError;
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
 pub use synthetic::SyntheticError;
