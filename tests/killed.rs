@@ -3,8 +3,8 @@
 //!
 //! For each kind of lock two processes use it all the time, and a third is forked and killed, again and again
 //! (`GRISTMILL_KILLS` times for each way to be killed; 8 if it is not set). What the lock guards are two numbers that
-//! are equal whenever nobody is inside. The longest standstill after a kill is printed, and one that does not end is a
-//! failure.
+//! are equal whenever nobody is inside. How long the others stood still is printed, and a standstill that does not
+//! end is a failure.
 
 #![allow(unsafe_code, reason = "maps memory, forks and kills")]
 
@@ -354,9 +354,14 @@ fn kills<L: Kind + 'static>(rounds: u64) {
     let mut random = u64::from(std::process::id());
     for way in [Way::Holding, Way::Waiting, Way::Anywhere] {
         let start = arena.learnt.load(SeqCst);
-        let longest = (0..rounds).map(|_| kill_one(arena, way, &mut random)).max().unwrap_or_default();
+        let mut still: Vec<_> = (0..rounds).map(|_| kill_one(arena, way, &mut random)).collect();
+        still.sort_unstable();
         let learnt = arena.learnt.load(SeqCst) - start;
-        println!("  {way:?}: {rounds} killed, {learnt} learnt of, longest standstill {longest:.1?}");
+        let (half, longest) = (still.get(still.len() / 2), still.last());
+        let [half, longest] = [half, longest].map(|still| still.copied().unwrap_or_default());
+        println!(
+            "  {way:?}: {rounds} killed, {learnt} learnt of; they stood still {half:.1?} (median), {longest:.1?} (longest)"
+        );
     }
     arena.end.store(1, SeqCst);
     for other in others {

@@ -8,6 +8,7 @@
 mod compare;
 pub mod engines;
 mod error;
+mod executors;
 pub mod measure;
 mod trial;
 

@@ -186,6 +186,13 @@ words! {
 
 words! {
     /// What a waiting worker may run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mill = gristmill::Mill::builder().workers(1).waiting(gristmill::Waiting::Greedy).build()?;
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
     Waiting {
         /// Only descendants of the job it waits for; else it sleeps, and a spare thread takes its slot. A lock
         /// held across a `join` cannot deadlock, and a short job cannot get stuck behind a long one that its

@@ -5,12 +5,13 @@
 use std::ptr;
 use std::sync::PoisonError;
 
+use crate::contextvars::copy_context;
 use crate::locality::Place;
 use crate::mill::cancel;
 use crate::mill::hall::Hall;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
-use crate::mill::pool::Mill;
+use crate::mill::pool::{self, Mill};
 use crate::mill::seat::Seat;
 use crate::mill::worker::{Worker, wait_elsewhere};
 use crate::prim::atomic::{AtomicUsize, Ordering};
@@ -59,9 +60,13 @@ impl Mill {
         let hall = self.hall();
         hall.assert_same_process();
         let cast = Cast { results: Mutex::new(Vec::new()), pending: AtomicUsize::new(1), done: Latch::new() };
-        let (cast_ref, f) = (&cast, &f);
+        let context = hall.settings.contexts.then(copy_context);
+        let (cast_ref, f, context) = (&cast, &f, &context);
         let run = move |number: usize| {
-            let result = unwind::halt(|| f(number));
+            let result = unwind::halt(|| match context {
+                Some(context) => pool::within(&context.clone(), || f(number)),
+                None => f(number),
+            });
             lock(&cast_ref.results).push((number, result));
             cast_ref.count_off();
         };

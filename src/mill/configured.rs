@@ -162,7 +162,7 @@ fn follow(pool: PoolConfig, mill: &Mill, mut seen: Seen) -> io::Result<()> {
     let rope = Arc::clone(&bell);
     let run = move || {
         while !bell.rest(EVERY) {
-            let Some(hall) = hall.upgrade() else { break };
+            let Some(hall) = hall.upgrade().filter(|hall| !hall.is_closing()) else { break };
             step(&pool, &hall, &mut seen, Topology::detect(), topology::cpu_quota(Path::new("/")));
         }
     };

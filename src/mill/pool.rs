@@ -5,11 +5,13 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::time::Duration;
 
 use crate::config::{PinFailure, Waiting};
+use crate::contextvars::{Context, copy_context};
 use crate::locality::{self, Place};
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::hall::{Hall, Settings};
@@ -47,12 +49,16 @@ pub const MAX_WORKERS: usize = 8_192;
 #[derive(Clone)]
 pub struct Mill(Arc<Keeper>);
 
+// A panic of a job leaves nothing half done in the mill.
+impl UnwindSafe for Mill {}
+impl RefUnwindSafe for Mill {}
+
 /// Shuts the mill down when the last handle goes.
 struct Keeper(Arc<Hall>);
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.0.shut_down();
+        if self.0.detached.load(Ordering::Relaxed) { self.0.close() } else { self.0.shut_down() }
     }
 }
 
@@ -124,6 +130,7 @@ impl fmt::Debug for MillBuilder {
             .field("caller_runs", &self.settings.caller_runs)
             .field("waiting", &self.settings.waiting)
             .field("pin_failure", &self.settings.pin_failure)
+            .field("contexts", &self.settings.contexts)
             .finish_non_exhaustive()
     }
 }
@@ -203,6 +210,54 @@ impl MillBuilder {
         self
     }
 
+    /// Threads are called `PREFIX_NUMBER`, instead of what the name makes of it.
+    pub(crate) fn thread_prefix(mut self, prefix: String) -> Self {
+        self.settings.thread_prefix = Some(prefix);
+        self
+    }
+
+    /// Starts all workers but the first when they are needed.
+    pub(crate) fn lazy(mut self, lazy: bool) -> Self {
+        self.settings.lazy = lazy;
+        self
+    }
+
+    /// Starts spawned jobs of one priority in the order in which they came.
+    pub(crate) fn strict_fifo(mut self, strict: bool) -> Self {
+        self.settings.strict_fifo = strict;
+        self
+    }
+
+    /// Do jobs run in a copy of the [context](crate::contextvars) that `install`, `spawn`, `broadcast` or
+    /// [`Scope::spawn`](crate::Scope::spawn) is called in? By default they do not: a worker has a context of its own,
+    /// which is empty until a job sets something there. The halves of a `join` and the pieces of a loop belong to the
+    /// job that splits them, and are not told: if they are to see values, have them run in clones of a
+    /// [copy](crate::contextvars::copy_context).
+    ///
+    /// Costs a reference count for each job, and one more allocation for a spawned one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gristmill::contextvars::ContextVar;
+    ///
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// let mill = gristmill::Mill::builder().workers(1).contexts(true).build()?;
+    /// USER.set("ada");
+    /// let there = mill.install(|| {
+    ///     let there = USER.get();
+    ///     USER.set("grace");
+    ///     there
+    /// });
+    /// assert_eq!(there, Some("ada"));
+    /// assert_eq!(USER.get(), Some("ada"));
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    pub fn contexts(mut self, captured: bool) -> Self {
+        self.settings.contexts = captured;
+        self
+    }
+
     /// Called with the payload when a detached job panics, on the thread that ran it. The panic hook has
     /// printed its message before. A panic in the handler goes no further.
     pub fn panic_handler(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
@@ -244,7 +299,7 @@ impl MillBuilder {
         let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&mill.0) as _;
         hall.keeper.get_or_init(|| Arc::downgrade(&keeper));
         drop(keeper);
-        hall.start_workers(workers)?;
+        hall.start_workers(if hall.settings.lazy { 1 } else { workers })?;
         register(&hall);
         Ok(mill)
     }
@@ -545,6 +600,11 @@ where
     Mill::global().install(f)
 }
 
+/// Runs `f` in a context that was copied for it.
+pub(crate) fn within<R>(context: &Context, f: impl FnOnce() -> R) -> R {
+    context.run(f).expect("nobody else knows of this copy")
+}
+
 impl Hall {
     pub(crate) fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
         let seats = self.roster.read(|crowd| crowd.seats.clone());
@@ -575,14 +635,26 @@ impl Hall {
         Ok(())
     }
 
-    pub(crate) fn run<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    pub(crate) fn run<R, F>(self: &Arc<Self>, f: F) -> Result<R, Closed>
     where
         F: FnOnce() -> R + Send,
         R: Send,
     {
         if self.is_current() {
-            return Ok(f());
+            Ok(f())
+        } else if self.settings.contexts {
+            let context = copy_context();
+            self.run_from_outside(move || within(&context, f))
+        } else {
+            self.run_from_outside(f)
         }
+    }
+
+    fn run_from_outside<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
         self.assert_same_process();
         let token = cancel::current_ptr();
         if self.settings.caller_runs {
@@ -618,15 +690,21 @@ impl Hall {
     }
 
     /// Which inbox a thread from outside is nearest to.
-    fn own_node(&self) -> usize {
-        if self.inboxes.len() == 1 {
+    pub(crate) fn own_node(&self) -> usize {
+        if self.inboxes.len() == 1 || self.settings.strict_fifo {
             return 0;
         }
         self.topology.current_unit().map_or(0, |unit| unit.node)
     }
 
     /// Takes a job from outside.
-    fn hand_in(&self, node: usize, priority: Priority, job: impl FnOnce() -> JobRef) -> Result<(), Closed> {
+    #[inline]
+    pub(crate) fn hand_in(
+        &self,
+        node: usize,
+        priority: Priority,
+        job: impl FnOnce() -> JobRef,
+    ) -> Result<(), Closed> {
         // ORDERING(entering): a fence on both sides. Either we see that the mill closes, or its threads see us
         // coming and wait until the job is there.
         self.entering.fetch_add(1, Ordering::SeqCst);
@@ -641,7 +719,45 @@ impl Hall {
         if open { Ok(()) } else { Err(Closed) }
     }
 
+    /// Takes all spawned jobs that nobody has started and that are `wanted` out of the queues. Some may be on their way
+    /// from one queue to another meanwhile, and are missed.
+    pub(crate) fn withdraw(&self, wanted: impl Fn(JobRef) -> bool) -> Vec<JobRef> {
+        // ORDERING(entering): the mill does not end while we have jobs in our hands.
+        self.entering.fetch_add(1, Ordering::SeqCst);
+        fence_after_update();
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        let mut sort = |job| if wanted(job) { taken.push(job) } else { others.push(job) };
+        for bands in &self.inboxes {
+            for priority in [Priority::High, Priority::Normal, Priority::Low] {
+                std::iter::from_fn(|| bands.take(priority)).for_each(&mut sort);
+            }
+        }
+        self.roster.read(|crowd| {
+            for loose in crowd.seats.iter().filter_map(|seat| seat.loose_if_any()) {
+                std::iter::from_fn(|| loose.thief.steal().job()).for_each(&mut sort);
+            }
+        });
+        for job in others {
+            self.inboxes[0].push(Priority::Normal, job);
+        }
+        self.call_if_work(None);
+        self.entering.fetch_sub(1, Ordering::SeqCst);
+        taken
+    }
+
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        if self.settings.contexts {
+            let context = Box::new(copy_context());
+            self.spawn_bare(node, priority, move || within(&context, job))
+        } else {
+            self.spawn_bare(node, priority, job)
+        }
+    }
+
+    fn spawn_bare<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>
     where
         F: FnOnce() + Send + 'static,
     {

@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::contextvars::copy_context;
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::deque::Inbox;
 use crate::mill::hall::Hall;
@@ -174,8 +175,22 @@ impl<'scope> Scope<'scope> {
     /// Spawns a job that may run at any time from now on, on any worker, and is over before the scope ends.
     ///
     /// The job gets the scope to spawn more. It runs under the caller's cancel token; if that is cancelled
-    /// before the job starts, it is dropped instead. One allocation.
+    /// before the job starts, it is dropped instead. It runs in the caller's context if the mill is to [carry
+    /// contexts](crate::MillBuilder::contexts). One allocation.
     pub fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        // SAFETY: the hall outlives the scope.
+        if unsafe { &*self.state.hall }.settings.contexts {
+            let context = Box::new(copy_context());
+            self.spawn_bare(move |scope| pool::within(&context, || job(scope)));
+        } else {
+            self.spawn_bare(job);
+        }
+    }
+
+    fn spawn_bare<F>(&self, job: F)
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {

@@ -21,7 +21,7 @@ use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
 use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
-use crate::sync::help::{self, Help};
+use crate::sync::help::{self, Awaited, Help};
 use crate::sync::parker::Parker;
 use crate::sys::{fork, membarrier, stack};
 use crate::topology::CpuSet;
@@ -107,10 +107,11 @@ impl<'a> Worker<'a> {
     /// Pushes a loose job: nothing on this thread waits for it.
     pub(crate) fn push_loose(&self, priority: Priority, job: JobRef) {
         // A visitor leaves soon; its loose jobs would be left lying.
-        if priority == Priority::Normal && !self.seat.owner.visitor.get() {
+        let settings = &self.hall.settings;
+        if priority == Priority::Normal && !self.seat.owner.visitor.get() && !settings.strict_fifo {
             self.seat.loose().own.push(job);
         } else {
-            self.hall.inboxes[self.seat.node].push(priority, job);
+            self.hall.inboxes[if settings.strict_fifo { 0 } else { self.seat.node }].push(priority, job);
         }
         self.call();
     }
@@ -144,6 +145,25 @@ impl<'a> Worker<'a> {
             // SAFETY: taken out of a queue, by the caller or just now.
             unsafe { self.run_here(job) };
             next = deque.pop_public();
+        }
+        owner.scope.set(scope);
+        deque.leave(above);
+    }
+
+    /// Runs `work`, which must not unwind, as a job of `family` under `token`, above whatever open frames there are; and
+    /// all that it leaves on its line. For a thread that is about to wait for just this.
+    pub(crate) fn run_above(&self, family: *const (), token: *const (), work: impl FnOnce()) {
+        let (deque, owner) = (&self.seat.deque, &self.seat.owner);
+        self.expose_all();
+        let above = deque.enter(family);
+        let scope = owner.scope.replace(ptr::null());
+        let before = self.set_token(token);
+        work();
+        self.set_token(before);
+        self.seat.stats.ran();
+        while let Some(job) = deque.pop_public() {
+            // SAFETY: popped just now.
+            unsafe { self.run_here(job) };
         }
         owner.scope.set(scope);
         deque.leave(above);
@@ -220,7 +240,7 @@ impl<'a> Worker<'a> {
         }
         if inbox.is_empty() {
             None
-        } else if more {
+        } else if more && !self.hall.settings.strict_fifo {
             let job = inbox.take_batch(&self.seat.loose().own);
             self.batch_taken();
             job
@@ -460,7 +480,8 @@ impl<'a> Worker<'a> {
             } else if !self.seat.has_mail() {
                 if hall.is_over() {
                     idle.leave(searching);
-                    hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    // ORDERING(threads): Release; pairs with the load in `Hall::has_ended`.
+                    hall.threads.fetch_sub(1, Ordering::Release);
                     // Whoever has published a job since we looked may have counted on us.
                     hall.call_if_work(Some(self.seat));
                     return;
@@ -523,13 +544,16 @@ impl<'a> Worker<'a> {
 
     // Waiting, above an open frame.
 
-    /// Waits until `latch` is set. Meanwhile runs what `rob` finds, which must be descendants of what is
-    /// waited for. `rob` is told whether to look hard: at what is private as well.
-    pub(crate) fn wait(&self, latch: &Latch, rob: impl Fn(&Self, bool) -> Option<JobRef>) {
+    /// Waits until `awaited`, a latch or another's, is over. Meanwhile runs what `rob` finds, which must be descendants of
+    /// what is waited for. `rob` is told whether to look hard: at what is private as well.
+    pub(crate) fn wait<A>(&self, awaited: &A, rob: impl Fn(&Self, bool) -> Option<JobRef>)
+    where
+        A: Awaited + ?Sized,
+    {
         self.assert_same_process();
         let start = Instant::now();
         let mut fruitless = 0;
-        while !latch.probe() {
+        while !awaited.is_over() {
             if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
                 // SAFETY: taken out of a queue just now.
                 unsafe { self.run(job) };
@@ -542,14 +566,14 @@ impl<'a> Worker<'a> {
                 fruitless += 1;
             } else {
                 self.seat.stats.span(false, start.elapsed());
-                self.park(latch, &rob);
+                self.park(awaited, &rob);
                 self.read_mail();
             }
         }
     }
 
     /// Is so little of the stack left that a waiter takes no more jobs?
-    fn is_deep(&self) -> bool {
+    pub(crate) fn is_deep(&self) -> bool {
         stack::here() < self.seat.owner.stack_floor.get()
     }
 
@@ -565,13 +589,15 @@ impl<'a> Worker<'a> {
         if hard { job.or_else(|| self.seize()) } else { job }
     }
 
-    /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
+    /// Sleeps until `awaited` is over, or mail comes, or the parker's token does: the slot is somebody else's
     /// meanwhile.
-    fn park(&self, latch: &Latch, rob: &impl Fn(&Self, bool) -> Option<JobRef>) {
-        let parker = Parker::current();
+    fn park<A>(&self, awaited: &A, rob: &impl Fn(&Self, bool) -> Option<JobRef>)
+    where
+        A: Awaited + ?Sized,
+    {
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !latch.announce(parker) || self.seat.has_mail_for_thread() {
+            if !awaited.announce() || self.seat.has_mail_for_thread() {
                 return None;
             }
             self.seat.rest(!self.is_deep());
@@ -581,7 +607,7 @@ impl<'a> Worker<'a> {
             }
             let found = self.job_while_waiting(rob, true);
             if found.is_none() {
-                parker.park();
+                awaited.sleep();
             }
             self.seat.rest(false);
             found
@@ -656,6 +682,10 @@ impl<'a> Worker<'a> {
         Help {
             leave: |seat| on(seat).release_slot(),
             back: |seat| on(seat).take_slot(),
+            wait: |seat, awaited| {
+                let worker = on(seat);
+                worker.wait(awaited, rob_awaited(awaited));
+            },
             data: ptr::from_ref(self.seat).cast(),
         }
     }
@@ -717,6 +747,22 @@ pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<Jo
         // SAFETY: null, or a seat of our mill, and those live as long as it.
         let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
         let found = rob_from(worker, victim, job.as_ptr().cast(), hard)?;
+        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
+        worker.seat.stats.stole(tier);
+        Some(found)
+    }
+}
+
+/// For a waiter on something that is no job to the mill: robs whoever works on it in this mill.
+fn rob_awaited<A: Awaited + ?Sized>(awaited: &A) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> + '_ {
+    move |worker, hard| {
+        let seat = awaited.runner(ptr::from_ref(worker.hall).cast());
+        // SAFETY: null, or a seat of our mill, and those live as long as it.
+        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
+        if ptr::eq(victim, worker.seat) {
+            return None;
+        }
+        let found = rob_from(worker, victim, awaited.family(), hard)?;
         let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
         worker.seat.stats.stole(tier);
         Some(found)
@@ -821,7 +867,8 @@ impl Hall {
     /// Counts one thread less, if there are more than workers.
     fn dismiss(&self) -> bool {
         let surplus = |threads| (threads > self.workers()).then(|| threads - 1);
-        self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, surplus).is_ok()
+        // ORDERING(threads): as in `live`.
+        self.threads.fetch_update(Ordering::Release, Ordering::Relaxed, surplus).is_ok()
     }
 
     /// Starts the thread of a claimed seat. It tells `pinned` how it went to move to its place, if it must.
@@ -831,17 +878,14 @@ impl Hall {
             Arc::increment_strong_count(ptr::from_ref(self));
             Arc::from_raw(ptr::from_ref(self))
         };
-        // The kernel keeps 15 bytes of a thread's name: the number must be among them.
-        let (number, seat) = (seat.index.to_string(), Arc::clone(seat));
-        let name: String = self.settings.name.chars().take(11usize.saturating_sub(number.len())).collect();
-        let mut builder = Builder::new().name(format!("gm-{name}-{number}"));
+        let mut builder = Builder::new().name(self.settings.thread_name(seat.index));
         if let Some(size) = self.settings.stack_size {
             builder = builder.stack_size(size);
         }
         self.threads.fetch_add(1, Ordering::Relaxed);
         // Mail may come from now on: the thread is as good as there.
         seat.open_mail();
-        let own = Arc::clone(&seat);
+        let own = Arc::clone(seat);
         match builder.spawn(move || hall.thread(&own, pinned)) {
             Ok(handle) => {
                 let mut handles = lock(&self.handles);
@@ -932,10 +976,15 @@ impl Hall {
         }
     }
 
+    /// Is this not a forked child, which has none of the mill's threads?
+    pub(crate) fn is_same_process(&self) -> bool {
+        fork::generation() == self.generation
+    }
+
     #[track_caller]
     pub(crate) fn assert_same_process(&self) {
         assert!(
-            fork::generation() == self.generation,
+            self.is_same_process(),
             "this process was forked after the mill `{}` was built, so it has none of its threads; \
              build a mill in the child, or use a process pool, whose children start clean (at {})",
             self.settings.name,
@@ -1032,13 +1081,18 @@ impl Hall {
 
     // The end.
 
-    /// See [`Mill::shutdown`](crate::Mill::shutdown).
-    pub(crate) fn shut_down(&self) {
+    /// From now on the mill takes no work from outside, and ends when what it has is done.
+    pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         // ORDERING(entering), ORDERING(visitors): see `hand_in` and `visit`. And whoever goes to sleep sees that
         // the mill closes, or we see its parker.
         fence(Ordering::SeqCst);
         self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
+    }
+
+    /// See [`Mill::shutdown`](crate::Mill::shutdown).
+    pub(crate) fn shut_down(&self) {
+        self.close();
         if let Some(end) = self.on_end.get().filter(|_| fork::generation() == self.generation) {
             end();
         }

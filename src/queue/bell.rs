@@ -3,7 +3,7 @@
 //! A thread that has found nothing puts its name down, looks once more, and sleeps ([`Bell::wait`]). Whoever changes
 //! something looks whether there are names ([`Bell::is_awaited`], one load), and if so strikes out the oldest one and
 //! calls that thread. A name that was struck out is a call which somebody must heed: a thread that was called and goes
-//! away passes the call on if there is more to be had.
+//! away without need of it, or empty-handed, passes the call on if there is more to be had.
 //!
 //! # No sleeper is forgotten
 //!
@@ -41,6 +41,12 @@ impl Bell {
         self.awaited.load(Ordering::Relaxed) != 0
     }
 
+    /// How many names there are.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn waiting(&self) -> usize {
+        self.awaited.load(Ordering::Relaxed)
+    }
+
     fn with<R>(&self, change: impl FnOnce(&mut VecDeque<Unparker>) -> R) -> R {
         let mut names = lock(&self.names);
         let result = change(&mut names);
@@ -73,7 +79,7 @@ impl Bell {
         mut look: impl FnMut() -> Option<R>,
         more: impl Fn() -> bool,
     ) -> Option<R> {
-        let name = Name { bell: self, parker: Parker::current(), more };
+        let mut name = Name { bell: self, parker: Parker::current(), more, found: false };
         let mut is_first = true;
         loop {
             if !name.is_down() {
@@ -84,7 +90,8 @@ impl Bell {
                 fence(Ordering::SeqCst);
             }
             let found = look();
-            if found.is_some() {
+            name.found = found.is_some();
+            if name.found {
                 return found;
             }
             match deadline {
@@ -106,6 +113,7 @@ struct Name<'a, M: Fn() -> bool> {
     bell: &'a Bell,
     parker: Unparker,
     more: M,
+    found: bool,
 }
 
 impl<M: Fn() -> bool> Name<'_, M> {
@@ -127,7 +135,8 @@ impl<M: Fn() -> bool> Drop for Name<'_, M> {
     /// Also when the look panics.
     fn drop(&mut self) {
         let place = self.bell.with(|names| self.place(names).map(|place| names.remove(place)));
-        if place.is_none() && (self.more)() {
+        // A call that came, or one that came before the last look and was for nothing.
+        if (place.is_none() || !self.found) && (self.more)() {
             self.bell.ring();
         }
     }

@@ -246,6 +246,12 @@ impl<T> SimpleQueue<T> {
         self.len() == 0
     }
 
+    /// Does somebody sleep in a `get`, or is about to?
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.wait.bell.is_awaited()
+    }
+
     #[inline(always)]
     fn item_is_there(&self) {
         if self.wait.bell.is_awaited() {

@@ -11,8 +11,7 @@
 //! Names are kept in thread-locals (a process's in a static), which a forked child forgets.
 
 use std::cell::Cell;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::prim::local;
 use crate::sync::state::State;
@@ -134,8 +133,13 @@ fn forget_in_children() {
         THREAD.with(|thread| thread.set(State::NO_OWNER));
         PROCESS.store(State::NO_OWNER.bits(), Ordering::Relaxed);
     }
-    static ASKED: Once = Once::new();
-    ASKED.call_once(|| fork::in_each_child(forget));
+    // Not a `Once`: a child that is forked while another thread is in it would wait for that thread. To have it forgotten
+    // more than once does no harm.
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.load(Ordering::Relaxed) {
+        fork::in_each_child(forget);
+        ASKED.store(true, Ordering::Relaxed);
+    }
 }
 
 #[cfg(all(test, not(loom)))]

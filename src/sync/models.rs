@@ -1,7 +1,8 @@
 //! The protocols of the locks under loom: every interleaving, and every value that a weak memory may show.
 //!
-//! `ci/loom.sh` runs them. They drive the real locks; `sys::futex` and `sys::life` have models of the kernel. A waiter
-//! starves at once there, so every one that has slept may become the heir.
+//! `ci/loom.sh` runs them. They drive the real locks; `sys::futex` and `sys::life` have models of the kernel. Each
+//! runs with waiters that starve at once, so that every one that has slept may become the heir, and with waiters that never
+//! do. In shared memory the latter do not look whether owners live either, so a call that gets lost is not made good.
 
 #![allow(unsafe_code, reason = "reads and writes a cell under the locks that are checked")]
 
@@ -9,22 +10,39 @@ mod death;
 mod locks;
 mod rwlock;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::cell::UnsafeCell;
 
-/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
+use crate::sync::raw::patience;
+
+/// As [`check`], for models in which owners die: somebody must look.
+fn check_deaths(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    check_with(&[false], preemptions, model);
+}
+
+/// Runs `model` with waiters that starve at once, and with waiters that never do, in all ways with at most `preemptions`
+/// switches between threads that could have gone on.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    check_with(&[false, true], preemptions, model);
+}
+
+fn check_with(patience: &[bool], preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.max_branches = 20_000;
-    let before = RUNS.load(Ordering::Relaxed);
-    builder.check(move || {
-        RUNS.fetch_add(1, Ordering::Relaxed);
-        model();
-    });
-    eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
+    let model = Arc::new(model);
+    for &endless in patience {
+        patience::set_endless(endless);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound.get_or_insert(preemptions);
+        builder.max_branches = 20_000;
+        let (model, before) = (Arc::clone(&model), RUNS.load(Ordering::Relaxed));
+        builder.check(move || {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+            model();
+        });
+        eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
+    }
 }
 
 /// A number that only one thread at a time may use; loom finds out if two do.

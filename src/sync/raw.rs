@@ -8,7 +8,7 @@
 //! sets `PARKED` again when it takes the lock, when it lies down again, and when it gives up. So at any time somebody
 //! owes a call, or nobody sleeps. There is never more than one on the way, so a crowd costs no crowd of wake-ups.
 //!
-//! **Nobody waits for good.** Who has been waiting for [`STARVED`] and is awake, while the lock is held, sets `HEIR` if
+//! **Nobody waits for good.** Who has been waiting for half a millisecond and is awake, while the lock is held, sets `HEIR` if
 //! it is not set. From then on nobody else may take the lock: unlocking leaves `HEIR` there, so the word is not open. The
 //! heir polls for a moment, which is all it takes if sections are short, and then sleeps in a bed of its own
 //! (`HEIR_ASLEEP`), where the unlocker calls it. Only the heir clears `HEIR`: it takes the lock, or gives up.
@@ -32,7 +32,46 @@ use crate::sync::word::{Bed, Word};
 use crate::sys::futex::{self, ALL};
 
 /// How long others may come first.
-pub(crate) const STARVED: Duration = if cfg!(loom) { Duration::ZERO } else { Duration::from_micros(500) };
+#[cfg(not(loom))]
+pub(crate) const STARVED: Duration = Duration::from_micros(500);
+
+/// The moment from which a waiter is next, if it began to wait now.
+#[cfg(not(loom))]
+pub(crate) fn starved_at(now: Instant) -> Option<Instant> {
+    Some(now + STARVED)
+}
+
+/// The moment at which one that goes to sleep now looks whether an owner lives.
+#[cfg(not(loom))]
+pub(crate) fn look_at(now: Instant, look: Duration) -> Option<Instant> {
+    Some(now + look)
+}
+
+#[cfg(loom)]
+pub(crate) use patience::{look_at, starved_at};
+
+/// In models everybody starves at once and looks after owners all the time, or nobody ever does.
+#[cfg(loom)]
+pub(crate) mod patience {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    // All threads of a model are one of the system's.
+    thread_local! { static ENDLESS: Cell<bool> = const { Cell::new(false) }; }
+
+    #[cfg(test)]
+    pub(crate) fn set_endless(endless: bool) {
+        ENDLESS.set(endless);
+    }
+
+    pub(crate) fn starved_at(now: Instant) -> Option<Instant> {
+        (!ENDLESS.get()).then_some(now)
+    }
+
+    pub(crate) fn look_at(now: Instant, _: Duration) -> Option<Instant> {
+        starved_at(now)
+    }
+}
 
 /// The shortest and the longest sleep between two looks at an owner that may have died. Fifty looks a second cost less
 /// than a thousandth of a processor.
@@ -101,8 +140,10 @@ struct Waiter {
     me: State,
     deadline: Option<Instant>,
     spin: Spin,
-    /// When it first went to sleep; from then on it owes a call.
-    since: Option<Instant>,
+    /// It has slept here, or somebody put it here: it owes a call.
+    owes: bool,
+    /// From when on it is next; unknown until it first goes to sleep.
+    starved: Option<Option<Instant>>,
     heir: bool,
     /// How long it sleeps before it looks at the owner.
     look: Duration,
@@ -144,13 +185,13 @@ impl<W: Word> RawLock<W> {
     /// Takes the lock, and waits for it as long as the limit allows.
     #[inline]
     pub(crate) fn lock(&self, limit: Limit) -> Outcome {
-        if self.take_free() { Outcome::Taken } else { self.wait(limit, None) }
+        if self.take_free() { Outcome::Taken } else { self.wait(limit, false) }
     }
 
     /// As [`lock`](Self::lock), for a thread that was woken from this lock's word, where somebody else had put it: others
     /// may be there as well.
     pub(crate) fn lock_from_sleep(&self, limit: Limit) -> Outcome {
-        self.wait(limit, Some(Instant::now()))
+        self.wait(limit, true)
     }
 
     /// Takes the lock if that can be done at once.
@@ -181,13 +222,14 @@ impl<W: Word> RawLock<W> {
     }
 
     #[cold]
-    fn wait(&self, limit: Limit, since: Option<Instant>) -> Outcome {
-        if limit.is_poll() && since.is_none() {
+    fn wait(&self, limit: Limit, owes: bool) -> Outcome {
+        if limit.is_poll() && !owes {
             return self.try_again();
         }
         let deadline = limit.deadline();
         let spin = Spin::new();
-        let mut waiter = Waiter { me: W::me(), deadline, spin, since, heir: false, look: LOOKS[0] };
+        let mut waiter =
+            Waiter { me: W::me(), deadline, spin, owes, starved: None, heir: false, look: LOOKS[0] };
         let mut state = self.state();
         loop {
             let seen = state;
@@ -233,7 +275,7 @@ impl<W: Word> RawLock<W> {
         } else if !state.is_open() {
             return None;
         }
-        if waiter.since.is_some() {
+        if waiter.owes {
             new = new.parked();
         }
         // ORDERING(lock): Acquire; pairs with `unlock`.
@@ -252,11 +294,11 @@ impl<W: Word> RawLock<W> {
         if !cfg!(loom) && waiter.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(self.give_up(waiter));
         }
-        let since = *waiter.since.get_or_insert(now);
+        let starved = *waiter.starved.get_or_insert_with(|| starved_at(now));
+        waiter.owes = true;
         let mut until = waiter.deadline;
         if W::MORTAL {
-            let look = now + waiter.look;
-            until = Some(until.map_or(look, |until| until.min(look)));
+            until = until.into_iter().chain(look_at(now, waiter.look)).min();
         }
         let bed = if waiter.heir { Bed::Heir } else { Bed::Common };
         let called = self.0.sleep(seen, until, bed);
@@ -272,7 +314,7 @@ impl<W: Word> RawLock<W> {
                 return Some(self.give_up(waiter));
             }
         }
-        if !waiter.heir && since.elapsed() >= STARVED {
+        if !waiter.heir && starved.is_some_and(|starved| Instant::now() >= starved) {
             let state = self.state();
             waiter.heir = state.is_locked()
                 && !state.has_heir()

@@ -8,7 +8,7 @@
 //! care are [`ANYONE`]. A sleeper that is moved to another word keeps its bits.
 //!
 //! Under loom a registry of sleepers stands in for the kernel, with the same promise: comparing the word and lying
-//! down are one step for whoever wakes. A sleep with a deadline ends there after others have had a chance to run.
+//! down are one step for whoever wakes. A sleep with a deadline may end there at any time.
 //!
 //! Source: `futex(2)`: `FUTEX_WAIT_BITSET`, `FUTEX_WAKE_BITSET`, `FUTEX_CMP_REQUEUE`.
 
@@ -146,6 +146,7 @@ mod imp {
 
 #[cfg(loom)]
 mod imp {
+    use std::cell::Cell;
     use std::num::NonZeroU32;
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
@@ -164,6 +165,11 @@ mod imp {
     /// Those who sleep, in the order in which they lay down.
     #[derive(Default)]
     struct Sleepers(Vec<Sleeper>);
+
+    loom::thread_local! {
+        /// How many sleeps with a deadline this thread has had.
+        static TIMED: Cell<u32> = Cell::new(0);
+    }
 
     loom::lazy_static! {
         static ref SLEEPERS: Mutex<Sleepers> = Mutex::new(Sleepers::default());
@@ -208,7 +214,12 @@ mod imp {
         sleepers.0.push(Sleeper { word, bits, bell: Arc::clone(&bell) });
         if deadline.is_some() {
             drop(sleepers);
-            loom::thread::yield_now();
+            // Whoever yields does not go on before all others wait for something. That would hide what happens when the
+            // time is up in the middle of what others do; but one that sleeps again and again has to.
+            let sleeps = TIMED.with(|sleeps| sleeps.replace(sleeps.get() + 1));
+            if sleeps % 3 == 2 {
+                loom::thread::yield_now();
+            }
             let mut sleepers = Sleepers::lock();
             let place = sleepers.place(&bell);
             return place.map(|place| sleepers.0.remove(place)).is_none();

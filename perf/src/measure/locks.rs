@@ -133,7 +133,7 @@ pub(super) fn uncontended(_: &Options) -> Result<Vec<Contest>, CompareError> {
     Ok(vec![mutex, reentrant, read, semaphore, event, once, robust])
 }
 
-/// A lock around a counter.
+/// A counter, most often with a lock around it.
 trait Counter: Send + Sync + 'static {
     fn add(&self);
 }
@@ -153,6 +153,15 @@ impl Counter for std::sync::Mutex<u64> {
 impl Counter for sync::Mutex<u64> {
     fn add(&self) {
         section(&mut self.lock());
+    }
+}
+
+/// The same without any lock: its longest wait is that for a CPU.
+struct Alone;
+
+impl Counter for Alone {
+    fn add(&self) {
+        section(&mut 0);
     }
 }
 
@@ -203,8 +212,10 @@ fn shared(name: &str, threads: usize, goals: &[Goal]) -> Contest {
     let contestant = |engine, lock: Arc<_>| Contestant::new(engine, threads, move || share(&lock, threads));
     let std = Arc::new(std::sync::Mutex::new(0));
     let ours = Arc::new(sync::Mutex::new(0));
+    let alone = Arc::new(Alone);
     Contest {
         contestants: vec![
+            Contestant::new("no lock", threads, move || share(&alone, threads)),
             contestant("parking_lot", Arc::new(parking_lot::Mutex::new(0))),
             Contestant::new("std", threads, move || share(&std, threads)),
             Contestant::new("gristmill", threads, move || share(&ours, threads)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::{Count, check};
+use super::{Count, check_deaths};
 use crate::sync::identity::{Identity, Thread};
 use crate::sync::mutex::{Mutex, MutexGuard};
 use crate::sync::recover::LockError;
@@ -22,7 +22,7 @@ pub(super) fn die() {
 #[test]
 fn models_one_inherits_from_the_dead() {
     for repair in [false, true] {
-        check(2, move || {
+        check_deaths(2, move || {
             let mutex = Arc::new(Mutex::<_, Shared>::shared(Count::default()));
             let dying = {
                 let mutex = Arc::clone(&mutex);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use loom::thread;
 
 use super::death::die;
-use super::{Count, check};
+use super::{Count, check, check_deaths};
 use crate::sync::raw::{Limit, Outcome};
 use crate::sync::rwlock::counted::Counted;
 use crate::sync::rwlock::protocol::Protocol;
@@ -174,7 +174,7 @@ fn models_seated_readers_beyond_the_seats() {
 
 #[test]
 fn models_seated_a_reader_dies() {
-    check(2, || {
+    check_deaths(2, || {
         let lock = Guarded::<Seated>::new();
         let dying = spawn(&lock, |lock| {
             let _ = lock.0.read(Limit::Never);
@@ -191,7 +191,7 @@ fn models_seated_a_reader_dies() {
 /// The dead writer's lock is one reader's, as a writer; the other reads after it.
 #[test]
 fn models_seated_a_writer_dies() {
-    check(2, || {
+    check_deaths(2, || {
         let lock = Guarded::<Seated>::new();
         let dying = spawn(&lock, |lock| {
             let _ = lock.0.write(Limit::Never);

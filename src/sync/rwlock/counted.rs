@@ -17,9 +17,9 @@
 //! gate. It sleeps in a bed of its own, where the last one out calls it.
 //!
 //! **Readers** wait for the flags to go. Whoever takes the flags away, and leaves a lock that readers may have, calls them
-//! all. If writers follow each other closely, there is never such a moment: a reader that has slept for [`STARVED`]
-//! goes to the gate as well. There the lock's own fairness gives it its turn, and no writer can come between. When it
-//! enters, it lets all other readers in.
+//! all. If writers follow each other closely, there is never such a moment: a reader that has slept for half a
+//! millisecond goes to the gate as well. There the lock's own fairness gives it its turn, and no writer can come between.
+//! When it enters, it lets all other readers in.
 //!
 //! A wake of readers is a wake of all, so a reader that gives up owes nobody anything. One that gives up with the gate
 //! takes its flags away first, and calls the readers that stayed out because of them.
@@ -29,7 +29,7 @@ use std::time::Instant;
 use crate::prim::atomic::AtomicU32;
 use crate::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::help;
-use crate::sync::raw::{Died, Limit, Outcome, RawLock, STARVED};
+use crate::sync::raw::{Died, Limit, Outcome, RawLock, starved_at};
 use crate::sync::rwlock::protocol::Protocol;
 use crate::sync::spin::Spin;
 use crate::sync::word::{Bed, Plain};
@@ -192,18 +192,17 @@ impl Counted {
                     continue;
                 }
             }
-            let starved = *starved.get_or_insert_with(|| Instant::now() + STARVED);
-            let patience = deadline.map_or(starved, |deadline| deadline.min(starved));
-            let called = self.sleep(told, Some(patience), Bed::Common);
+            let starved = *starved.get_or_insert_with(|| starved_at(Instant::now()));
+            let called = self.sleep(told, starved.into_iter().chain(deadline).min(), Bed::Common);
             spin.reset();
             state = self.state();
             if called || state.is_readable() {
                 continue;
             }
-            if deadline.is_some_and(|deadline| deadline <= starved) {
-                return Outcome::TimedOut;
+            if deadline.is_none_or(|deadline| starved.is_some_and(|starved| starved < deadline)) {
+                return self.through_the_gate(deadline, Turn::Read);
             }
-            return self.through_the_gate(deadline, Turn::Read);
+            return Outcome::TimedOut;
         }
     }
 

@@ -22,7 +22,7 @@ use crate::prim::atomic::{AtomicU32, AtomicU64, fence};
 use crate::prim::fence_after_update;
 use crate::sync::help;
 use crate::sync::identity::{Identity, Thread};
-use crate::sync::raw::{Died, LOOKS, Limit, Outcome, RawLock};
+use crate::sync::raw::{Died, LOOKS, Limit, Outcome, RawLock, look_at};
 use crate::sync::rwlock::protocol::Protocol;
 use crate::sync::spin::Spin;
 use crate::sync::state::State;
@@ -147,9 +147,8 @@ impl Seated {
                 self.bell.store(0, Relaxed);
                 return Some(seat);
             }
-            let next = Instant::now() + look;
-            let until = deadline.map_or(next, |deadline| deadline.min(next));
-            let called = help::asleep(|| futex::wait(&self.bell, 1, Some(until), true));
+            let until = deadline.into_iter().chain(look_at(Instant::now(), look)).min();
+            let called = help::asleep(|| futex::wait(&self.bell, 1, until, true));
             if !called {
                 look = (look * 2).min(LOOKS[1]);
                 self.bury();
@@ -188,6 +187,10 @@ impl Seated {
 
     #[inline]
     fn read_fast(&self, me: State) -> Option<u8> {
+        // Not to be in the way of a writer that waits for seats.
+        if self.writer.state() != State::FREE {
+            return None;
+        }
         let seat = self.sit(me)?;
         // ORDERING(lock): Acquire; pairs with the writers' unlocking.
         if self.writer.state_acquire() == State::FREE {

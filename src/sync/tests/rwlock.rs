@@ -344,13 +344,12 @@ fn a_reader_that_died_is_in_nobodys_way() {
     assert!(!lock.is_locked());
 }
 
-/// In the one place nothing is lost when readers cannot be waited for, in the other when a seat cannot.
 #[test]
-fn who_gives_up_waiting_for_readers_passes_the_news_on() {
+fn who_repaired_the_value_may_go_on_as_a_reader() {
     let lock = RwLock::shared(1);
     elsewhere(|| std::mem::forget(lock.write()));
     let seated = loop {
-        // Reading with a dead writer's lock in the way: take it over, and make a reader of it without repair.
+        // It takes a moment until the kernel knows.
         match lock.try_read() {
             Ok(None) => std::thread::yield_now(),
             Err(LockError::OwnerDied(guard)) => {
