@@ -145,7 +145,8 @@
 //! - Idle workers sleep, and burn nothing.
 //! - What happened before a call is seen by the work it starts, and what that did is seen after the call.
 //!
-//! [`topology`] is the machine as plain data, [`locality`] what is decided from it. [`queue`] has queues between
+//! [`config`] describes pools in a file or in the environment, [`topology`] is the machine as plain data, [`locality`] what
+//! is decided from both. [`queue`] has queues between
 //! threads, on which a worker may wait without keeping its place from others. [`contextvars`] are variables that
 //! follow a line of work from thread to thread, and [`sched`] does things at set times.
 

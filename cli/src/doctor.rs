@@ -55,7 +55,7 @@ fn threads() {
         line("  CPU quota", "none in this cgroup or in an ancestor that can be seen");
     }
     for membership in read("/proc/self/cgroup").lines() {
-        let named = membership.splitn(3, ':').nth(1).unwrap_or_default();
+        let named = membership.split(':').nth(1).unwrap_or_default();
         if named.is_empty() || named.split(',').any(|controller| matches!(controller, "cpu" | "cpuset")) {
             line("  cgroup", membership);
         }

@@ -186,3 +186,18 @@ fn the_doctor_says_where_each_value_comes_from() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stdout).contains("threads to start"));
 }
+
+/// `GRISTMILL_WRITE_PICTURE=1 cargo test -p cli --test pools` draws it anew.
+#[test]
+fn the_picture_in_the_readme_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = folder("[pool.compute]\nworkers = 12\npin = \"core\"\n");
+    let machine = ["topo", "--synthetic", "pack:2 numa:1 l3:2 core:4 pu:2", "--mask", "0-27"];
+    said(&gristmill(folder.path(), &[&machine[..], &["--pool", "compute", "--svg", "out.svg"]].concat()));
+    let drawn = fs::read_to_string(folder.path().join("out.svg")).unwrap();
+    let path = root.join("images/two-packages.svg");
+    if std::env::var_os("GRISTMILL_WRITE_PICTURE").is_some() {
+        fs::write(&path, &drawn).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap_or_default() == drawn, "{} is not current", path.display());
+}

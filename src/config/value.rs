@@ -45,6 +45,7 @@ impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
+            Self::Raw(text) if text.trim().is_empty() => f.write_str("empty"),
             Self::Raw(text) => write!(f, "{text}"),
             Self::Number(number) => write!(f, "{number}"),
             Self::Bool(yes) => write!(f, "{yes}"),

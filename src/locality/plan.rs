@@ -241,7 +241,7 @@ impl Wish {
                         "`places` names only CPUs that `nodes` or `smt` excludes".to_owned(),
                     ));
                 }
-                return Ok(Self { pool, places, listed: true, memory_nodes });
+                return Ok(Self { pool, places, listed: true, memory_nodes }.with_primary());
             }
             (Some(PlaceList::Named { kind, .. }), _) => *kind,
             (None, Pin::Node) => PlaceKind::Numa,
@@ -271,7 +271,15 @@ impl Wish {
         if let Some(PlaceList::Named { count: Some(count), .. }) = pool.places() {
             places.truncate(*count);
         }
-        Ok(Self { pool, places, listed: false, memory_nodes })
+        Ok(Self { pool, places, listed: false, memory_nodes }.with_primary())
+    }
+
+    /// All workers at one place need no other.
+    fn with_primary(mut self) -> Self {
+        if self.pool.bind() == Bind::Primary && self.pool.pin() != Pin::None {
+            self.places.truncate(1);
+        }
+        self
     }
 
     /// It takes its places away from others.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "jobs borrow what lives until all of them are over")]
 
 use std::ptr;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use crate::contextvars::copy_context;
 use crate::locality::Place;
@@ -119,15 +119,21 @@ impl Mill {
 impl Hall {
     /// Threads sit at these places from now on, worker `i` at the `i`th, counted round. Those that run a job go there after
     /// it, or where it waits. The order of robbing stays.
-    pub(crate) fn move_to(&self, places: Vec<Place>) {
+    pub(crate) fn move_to(self: &Arc<Self>, places: Vec<Place>) {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = places;
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         for seat in seats {
             // No worker thread is there to read it, or the one that comes looks for its place by itself.
             let _ = seat.post(|| {
-                let go = |_| {
-                    let worker = Worker::seated();
-                    worker.hall.take_place(worker.seat);
+                let (hall, seat) = (Arc::clone(self), Arc::clone(&seat));
+                let go = move |_| {
+                    // It may be visiting another mill. And mail that nobody came to read is read by others.
+                    let mine = |worker: Worker<'_>| {
+                        worker.seat.with_those_below().any(|own| ptr::eq::<Seat>(own, &*seat))
+                    };
+                    if Worker::current().is_some_and(mine) {
+                        hall.take_place(&seat);
+                    }
                 };
                 // SAFETY: the closure is `'static`, and there is no token.
                 unsafe { HeapJob::boxed(go, Stamp { family: ptr::null(), token: ptr::null() }) }

@@ -67,6 +67,12 @@ fn close_spread_and_primary() {
 }
 
 #[test]
+fn the_primary_place_is_all_there_is() {
+    let plan = plan("bind = \"primary\"\nplaces = \"ll_caches\"", &sixteen()).unwrap();
+    assert_eq!((plan.workers(), plan.cpus().to_string()), (4, "0-3".into()));
+}
+
+#[test]
 fn a_pin_within_a_place() {
     let map = sixteen();
     let text = |pin: &str| format!("places = \"numa\"\nbind = \"close\"\npin = \"{pin}\"\nworkers = 6");
