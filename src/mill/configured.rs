@@ -1,6 +1,6 @@
 //! Mills as a configuration describes them.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -191,7 +191,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
     let plan = match Plan::new(pool, &machine, seen.quota.as_ref()) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("gristmill: {error}; the mill stays as it was");
+            let _ = writeln!(io::stderr(), "gristmill: {error}; the mill stays as it was");
             return;
         }
     };
@@ -206,7 +206,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
     }
     if plan.workers() != hall.workers() {
         if let Err(error) = hall.resize(plan.workers()) {
-            eprintln!("gristmill: pool `{}`: {error}", pool.name());
+            let _ = writeln!(io::stderr(), "gristmill: pool `{}`: {error}", pool.name());
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) mod seat;
 pub(crate) mod sort;
 pub(crate) mod spawn;
 mod split;
+mod staff;
 pub(crate) mod stats;
 mod timers;
+mod visit;
 pub(crate) mod worker;

@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
@@ -624,7 +624,9 @@ impl Hall {
         for (worker, cpus, result) in answers {
             match (result, self.settings.pin_failure) {
                 (Err(error), PinFailure::Warn) => {
-                    eprintln!(
+                    // Nobody may read what we say.
+                    let _ = writeln!(
+                        io::stderr(),
                         "gristmill: worker {worker} of `{}` cannot sit on CPU {cpus}: {error}; it runs where the system puts it",
                         self.settings.name
                     );

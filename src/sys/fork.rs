@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "registers a handler with the C library")]
 
 use std::cell::{Cell, UnsafeCell};
+use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
@@ -25,6 +26,14 @@ thread_local! {
 
 fn gate() -> MutexGuard<'static, ()> {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does this thread hold it, as it forks?
+fn is_forking() -> bool {
+    let held = HELD.take();
+    let is_held = held.is_some();
+    HELD.set(held);
+    is_held
 }
 
 /// Did this thread hold it?
@@ -117,7 +126,8 @@ impl<T> Kept<T> {
     /// Shows `look` the value. `look` is short, and neither forks, nor runs anybody else's code, nor touches a `Kept`.
     pub(crate) fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
         count();
-        let _gate = gate();
+        // Other people's handlers of forks may come here between ours.
+        let _gate = (!is_forking()).then(gate);
         // SAFETY: the gate is ours, and nobody touches the value without it.
         look(unsafe { &mut *self.0.get() })
     }
@@ -189,9 +199,10 @@ pub(crate) fn in_each_child(then: extern "C" fn()) {
 
 /// Ends a forked child whose thread has come back into code of the parent's that cannot go on.
 pub(crate) fn leave_child() -> ! {
-    eprintln!(
-        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child"
-    );
+    let why =
+        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child";
+    // Nobody may read what we say.
+    let _ = writeln!(std::io::stderr(), "{why}");
     // SAFETY: ends the process at once, without running exit handlers that belong to the parent.
     unsafe { libc::_exit(101) }
 }

@@ -15,7 +15,7 @@ use crate::thread::{JoinError, StartError, get_ident, hold};
 use crate::threading::builder::ThreadBuilder;
 use crate::threading::clock::{self, Ring};
 use crate::threading::object::Thread;
-use crate::unwind::drop_quietly;
+use crate::unwind::{drop_quietly, halt};
 
 const OPEN: u8 = 0;
 const RUNS: u8 = 1;
@@ -583,7 +583,10 @@ impl fmt::Debug for Timer {
 pub struct CancelOnDrop(Timer);
 
 impl Drop for CancelOnDrop {
+    /// A panic in the drop of what the function captured goes no further: this may run while another one unwinds.
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Err(payload) = halt(|| self.0.cancel()) {
+            drop_quietly(payload);
+        }
     }
 }

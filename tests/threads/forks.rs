@@ -241,7 +241,7 @@ fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
     extern "C" fn about_to_fork() {
         STAGE.store(1, Ordering::SeqCst);
         while STAGE.load(Ordering::SeqCst) == 1 {
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
         // Not too early, and not too late.
         for _ in 0..DELAY.load(Ordering::SeqCst) {
@@ -251,8 +251,8 @@ fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
     let _watched = watch("a_first_lock_in_shared_memory_in_the_middle_of_a_fork");
     alone("forks::a_first_lock_in_shared_memory_in_the_middle_of_a_fork", || {
         let lock = || drop(gristmill::sync::Mutex::shared(()).lock().unwrap());
-        for round in 0..200 {
-            DELAY.store(round * 4, Ordering::SeqCst);
+        for round in 0..50 {
+            DELAY.store(round * 16, Ordering::SeqCst);
             // A process in which nobody has locked anything yet.
             in_fork(|| {
                 // SAFETY: the handler touches an atomic only.
@@ -260,7 +260,7 @@ fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
                 std::thread::scope(|s| {
                     s.spawn(|| {
                         while STAGE.load(Ordering::SeqCst) == 0 {
-                            std::hint::spin_loop();
+                            std::thread::yield_now();
                         }
                         STAGE.store(2, Ordering::SeqCst);
                         lock();
@@ -273,5 +273,22 @@ fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
                 });
             });
         }
+    });
+}
+
+/// Handlers of others, which run while ours hold what a fork must find whole.
+#[test]
+fn handlers_of_others_may_ask_for_names() {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn ask() {
+        NAMES.fetch_add(current_thread().name().len(), Ordering::SeqCst);
+    }
+    let _watched = watch("handlers_of_others_may_ask_for_names");
+    alone("forks::handlers_of_others_may_ask_for_names", || {
+        // SAFETY: the handler is for this test's forks, in which no other thread keeps it waiting.
+        assert_eq!(unsafe { libc::pthread_atfork(Some(ask), Some(ask), Some(ask)) }, 0);
+        let name = current_thread().name().len();
+        in_fork(|| assert!(NAMES.load(Ordering::SeqCst) >= 2 * name));
+        assert_eq!(NAMES.load(Ordering::SeqCst), 2 * name);
     });
 }
