@@ -119,6 +119,9 @@ impl Hall {
     /// See [`Mill::shutdown`](crate::Mill::shutdown).
     pub(crate) fn shut_down(&self) {
         self.close();
+        if let Some(end) = self.on_end.get().filter(|_| fork::generation() == self.generation) {
+            end();
+        }
         if self.is_current() || fork::generation() != self.generation {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;

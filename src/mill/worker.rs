@@ -5,8 +5,9 @@
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use crate::config::Waiting;
 use crate::mill::deque::Steal;
-use crate::mill::hall::{Hall, Waiting};
+use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
 use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
@@ -391,7 +392,8 @@ impl<'a> Worker<'a> {
         }
         // Nothing may stay hidden behind somebody who does not answer.
         let found = found.or_else(|| self.seize());
-        owner.patience.set(if found.is_some() { PATIENCE } else { (patience / 2).max(IMPATIENCE) });
+        let most = self.hall.settings.patience.unwrap_or(PATIENCE).max(IMPATIENCE);
+        owner.patience.set(if found.is_some() { most } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
     }
