@@ -479,3 +479,27 @@ fn a_forked_child_is_refused_and_may_make_its_own() {
         }
     }
 }
+
+/// Callbacks of what a broken or cancelling pool gives up run under the task's token, which nobody else may have any more.
+#[test]
+fn a_callback_of_a_task_that_was_given_up_finds_its_token_alive() {
+    let _watched = watch("given up");
+    for round in 0..10 {
+        let (go, wait) = channel::<()>();
+        let wait = Mutex::new(wait);
+        let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(move || {
+            let _ = wait.lock().unwrap().recv();
+            Err("no licence".into())
+        });
+        let pool = pool.build().unwrap();
+        let future = CancelToken::new().run(|| pool.submit(|| 1).unwrap()).unwrap();
+        let (send, receive) = channel();
+        future.add_done_callback(move |_| {
+            // Whatever was freed just now is used for these.
+            let _others: Vec<_> = (0..200).map(|_| vec![1_u8; 40]).collect();
+            send.send(CancelToken::new().run(|| 1)).unwrap();
+        });
+        drop(go);
+        assert_eq!(receive.recv().unwrap(), Ok(1), "in round {round}");
+    }
+}

@@ -245,8 +245,10 @@ where
         if let Some(post) = post {
             this.head.give_place_back(post);
         }
+        // The worker works under the task's token, and callbacks run here: it is kept until they are over.
+        let mut token = None;
         // SAFETY: called by whoever has taken the task out of PENDING.
-        let drop_rest = || unsafe { this.drop_rest(None) };
+        let mut drop_rest = || token = unsafe { this.drop_rest(None) };
         match (order, post) {
             (Order::Break, Some(post)) if core.word.claim() => {
                 drop_rest();
@@ -254,7 +256,7 @@ where
                 // SAFETY: claimed, and held by the runner's side, which lets go.
                 let finished = unsafe { Cell::finish(Self::cell_of(body), broken, true) };
                 debug_assert!(finished.is_ok(), "a task that was claimed is finished once");
-                return;
+                return drop(token);
             }
             (Order::Cancel, _) => {
                 core.cancel(drop_rest);
@@ -263,14 +265,15 @@ where
         }
         // SAFETY: the runner's side.
         unsafe { Core::discard(Self::core_of(body)) };
+        drop(token);
     }
 
-    /// Drops the work, and makes room in the post, if that is known to be the task's own.
+    /// Drops the work, and makes room in the post, if that is known to be the task's own. Returns the token.
     ///
     /// # Safety
     ///
     /// As [`rest`](Self::rest).
-    unsafe fn drop_rest(&self, post: Option<&Post>) {
+    unsafe fn drop_rest(&self, post: Option<&Post>) -> Option<CancelToken> {
         // SAFETY: as the caller says.
         let (Rest { context, work }, token) = unsafe { self.rest() };
         if let Some(post) = post {
@@ -278,7 +281,7 @@ where
         }
         drop_quietly(work);
         drop_quietly(context);
-        drop(token);
+        token
     }
 
     /// See [`Kind::cancel`].
@@ -290,7 +293,7 @@ where
         let pin = post.and_then(Post::pin);
         let post = if pin.is_some() { post } else { None };
         // SAFETY: called if the task was taken out of PENDING.
-        core.cancel(|| unsafe { this.drop_rest(post) })
+        core.cancel(|| drop(unsafe { this.drop_rest(post) }))
     }
 
     /// See [`Kind::help`].
