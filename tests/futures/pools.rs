@@ -282,6 +282,28 @@ fn a_full_pool_may_be_submitted_to_from_within() {
     assert_eq!(sum.unwrap().result().unwrap(), 1225);
 }
 
+fn tree(pool: &Arc<ThreadPoolExecutor>, depth: u32, ran: &Arc<AtomicUsize>) {
+    tick(ran);
+    for _ in 0..if depth == 0 { 0 } else { 2 } {
+        let (inner, counts) = (Arc::clone(pool), Arc::clone(ran));
+        drop(pool.submit(move || tree(&inner, depth - 1, &counts)).unwrap());
+    }
+}
+
+/// More tasks wait for room in the queue than there are threads.
+#[test]
+fn tasks_that_submit_to_their_own_full_pool_do_not_use_up_its_threads() {
+    let _watched = watch("tree");
+    for strict in [false, true] {
+        let builder = ThreadPoolExecutor::builder().max_workers(1).max_pending(1).max_spares(3);
+        let pool = Arc::new(builder.strict_fifo(strict).build().unwrap());
+        let ran = Arc::default();
+        tree(&pool, 7, &ran);
+        until(|| ran.load(Ordering::SeqCst) == 255);
+        pool.shutdown();
+    }
+}
+
 #[test]
 fn a_pool_may_be_shut_down_and_dropped_by_its_own_tasks() {
     let _watched = watch("within");
