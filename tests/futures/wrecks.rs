@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use gristmill::CancelToken;
 use gristmill::concurrent::futures::{Promise, Shutdown, TaskError, ThreadPoolExecutor};
+use gristmill::contextvars::{ContextVar, copy_context};
 
 use crate::suite::boom::{self, Bomb, boom, caught};
 use crate::suite::ledger::Ledger;
@@ -186,4 +188,30 @@ fn what_a_cancelled_task_holds_may_wait_for_who_waits_for_the_task() {
     assert_eq!(late.load(Ordering::SeqCst), 0, "the waiter hears of it before the drop");
     drop(go);
     assert!(held.result().unwrap());
+}
+
+#[derive(Clone)]
+struct Armed(#[allow(dead_code, reason = "goes off when it is dropped")] Arc<Bomb>);
+
+#[test]
+fn a_context_whose_drop_panics_leaves_the_worker_alone() {
+    static ARMED: ContextVar<Armed> = ContextVar::new("armed");
+    let _watched = watch("context");
+    boom::quiet();
+    let pool = ThreadPoolExecutor::builder().max_workers(1).caller_runs(false).build().unwrap();
+    let (go, wait) = channel::<()>();
+    let held = pool.submit(move || wait.recv().is_err()).unwrap();
+    until(|| held.running());
+    let (token, context) = (CancelToken::new(), copy_context());
+    let submit = || {
+        ARMED.set(Armed(Arc::new(Bomb(1))));
+        token.run(|| pool.submit(|| 1).unwrap()).unwrap()
+    };
+    let future = context.run(submit).unwrap();
+    drop(context);
+    token.cancel();
+    drop(go);
+    assert!(held.result().unwrap());
+    assert!(matches!(future.result(), Err(TaskError::Cancelled)));
+    assert_eq!(pool.submit(|| 1).unwrap().result().unwrap(), 1, "the worker lives");
 }

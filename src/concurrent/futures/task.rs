@@ -220,6 +220,7 @@ where
         this.head.runner.store(seat.cast_mut(), Ordering::Release);
         let outcome = if token.as_ref().is_some_and(CancelToken::is_cancelled) {
             drop_quietly(rest.work);
+            drop_quietly(rest.context);
             Err(Box::new(TaskError::Cancelled))
         } else {
             let Rest { context, work } = rest;
