@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gristmill::concurrent::futures::{
-    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, TaskError, ThreadPoolExecutor,
+    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, Task, TaskError, ThreadPoolExecutor,
     WhenFull,
 };
 use gristmill::contextvars::ContextVar;
@@ -469,6 +469,28 @@ fn callers_run_in_the_mill_when_they_run() {
         threads.insert(thread);
     }
     assert!(!threads.is_empty());
+}
+
+#[test]
+fn a_token_is_in_place_wherever_its_task_runs() {
+    let _watched = watch("in place");
+    let token = CancelToken::new();
+    let (task, future) = token
+        .run(|| {
+            Task::new(|| {
+                loop {
+                    gristmill::checkpoint();
+                    std::thread::yield_now();
+                }
+            })
+        })
+        .unwrap();
+    let future: gristmill::concurrent::futures::Future<()> = future;
+    let runner = std::thread::spawn(move || task.run());
+    until(|| future.running());
+    token.cancel();
+    assert!(matches!(future.result(), Err(TaskError::Cancelled)));
+    runner.join().unwrap();
 }
 
 #[test]

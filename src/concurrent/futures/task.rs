@@ -24,7 +24,7 @@ use crate::future::cycle;
 use crate::future::error::TaskError;
 use crate::future::handle::Future;
 use crate::mill::blocks;
-use crate::mill::cancel::{self, CancelToken};
+use crate::mill::cancel::{self, CancelToken, Under};
 use crate::mill::job::{Header, JobRef, Stamp};
 use crate::mill::seat::{self, Seat};
 use crate::mill::worker::Worker;
@@ -406,8 +406,13 @@ impl Task {
 
     /// Runs the task in the calling thread, unless it was cancelled.
     pub fn run(self) {
+        let job = self.into_job();
+        // SAFETY: stamped by `Body::new`, and not run yet.
+        let token = unsafe { job.stamped() }.token;
+        // Of a task that is run, the token lives longer than its work and its callbacks; nobody asks for that of another.
+        let _under = Under::enter(token);
         // SAFETY: stamped; we are the runner's side, and gone after this.
-        unsafe { self.into_job().run() };
+        unsafe { job.run() };
     }
 
     /// The task belongs to this post's pool from now on, and has a place in its room, if that is limited.
