@@ -493,6 +493,42 @@ fn a_token_is_in_place_wherever_its_task_runs() {
     runner.join().unwrap();
 }
 
+/// A task that waits does not run what its pool, which broke meanwhile, gives up.
+#[test]
+fn who_waits_in_a_broken_pool_does_not_run_what_has_not_started() {
+    let _watched = watch("broken");
+    let starts = AtomicUsize::new(0);
+    let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(move || {
+        let is_first = starts.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Ok(()) } else { Err("no second licence".into()) }
+    });
+    let pool = Arc::new(pool.build().unwrap());
+    let inner = Arc::clone(&pool);
+    let outer = pool.submit(move || {
+        let futures = [1, 2].map(|n| inner.submit(move || n).unwrap());
+        let (go, wait) = channel::<()>();
+        let (told, tell) = channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        for future in &futures {
+            let (wait, told) = (Arc::clone(&wait), told.clone());
+            future.add_done_callback(move |_| {
+                told.send(()).unwrap();
+                let _ = wait.lock().unwrap().recv();
+            });
+        }
+        // The thread that stands in for this one breaks the pool, draws one of them, and is held by its callback.
+        gristmill::blocking(|| tell.recv().unwrap());
+        let later = std::thread::spawn(move || {
+            std::thread::yield_now();
+            drop(go);
+        });
+        let ends = futures.map(|future| future.result().is_ok());
+        later.join().unwrap();
+        ends
+    });
+    assert_eq!(outer.unwrap().result().unwrap(), [false, false]);
+}
+
 #[test]
 fn a_forked_child_is_refused_and_may_make_its_own() {
     let name = "pools::a_forked_child_is_refused_and_may_make_its_own";

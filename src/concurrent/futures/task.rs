@@ -315,7 +315,8 @@ where
             }
         };
         if let Some(worker) = worker.filter(|worker| post.is_at(ptr::from_ref(worker.hall).cast())) {
-            if !post.strict_fifo.load(Ordering::Relaxed) {
+            // What the pool has been told to give up is not run any more; whoever draws it sees to that.
+            if !post.strict_fifo.load(Ordering::Relaxed) && post.order() == Order::Run {
                 run_on(worker);
             }
         } else if post.caller_runs.load(Ordering::Relaxed) {
