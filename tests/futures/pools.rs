@@ -471,6 +471,28 @@ fn callers_run_in_the_mill_when_they_run() {
     assert!(!threads.is_empty());
 }
 
+/// The slot of a worker that blocks is free, and no other thread may be started.
+#[test]
+fn a_caller_with_a_small_stack_runs_no_tasks() {
+    let _watched = watch("small stack");
+    for _ in 0..20 {
+        let pool = ThreadPoolExecutor::builder().max_workers(1).max_spares(0).build().unwrap();
+        let (go, wait) = channel::<()>();
+        let held = pool.submit(move || gristmill::blocking(|| wait.recv().is_err())).unwrap();
+        until(|| held.running());
+        let future = pool.submit(|| std::thread::current().id()).unwrap();
+        let (ready, begins) = channel();
+        let waiter = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+            ready.send(()).unwrap();
+            future.result().unwrap() == std::thread::current().id()
+        });
+        begins.recv().unwrap();
+        std::thread::yield_now();
+        drop(go);
+        assert!(!waiter.unwrap().join().unwrap());
+    }
+}
+
 #[test]
 fn a_token_is_in_place_wherever_its_task_runs() {
     let _watched = watch("in place");

@@ -322,8 +322,13 @@ where
         } else if post.caller_runs.load(Ordering::Relaxed) {
             let Some(pin) = post.pin() else { return };
             if post.order() == Order::Run && pin.hall().is_same_process() {
-                // If no slot is free, somebody else will run it.
-                let _busy = pin.hall().visit(ptr::null(), || run_on(Worker::seated()));
+                // If no slot is free, or the caller's stack is small, somebody else will run it.
+                let _busy = pin.hall().visit(ptr::null(), || {
+                    let visitor = Worker::seated();
+                    if !visitor.is_deep() {
+                        run_on(visitor);
+                    }
+                });
             }
         }
     }
