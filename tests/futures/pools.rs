@@ -551,6 +551,25 @@ fn who_waits_in_a_broken_pool_does_not_run_what_has_not_started() {
     assert_eq!(outer.unwrap().result().unwrap(), [false, false]);
 }
 
+/// What an initializer fails with is the user's, and may panic when it is shown.
+#[test]
+fn an_error_that_cannot_be_shown_breaks_the_pool_all_the_same() {
+    #[derive(Debug)]
+    struct Unspeakable;
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            boom::boom(1)
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+    let _watched = watch("unspeakable");
+    boom::quiet();
+    let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(|| Err(Box::new(Unspeakable)));
+    let pool = pool.build().unwrap();
+    until(|| pool.submit(|| 1).is_err());
+    assert!(matches!(pool.submit(|| 1), Err(SubmitError::Broken(_))));
+}
+
 #[test]
 fn a_forked_child_is_refused_and_may_make_its_own() {
     let name = "pools::a_forked_child_is_refused_and_may_make_its_own";
