@@ -62,7 +62,8 @@ fn threads_start_when_they_are_needed() {
     let mut holds = Vec::new();
     for running in 1..=4 {
         holds.push(hold(&pool));
-        assert!((running..=4).contains(&started.load(Ordering::SeqCst)));
+        // Who has found work sees to it that somebody looks for more.
+        assert!((running..=running + 1).contains(&started.load(Ordering::SeqCst)));
     }
     drop(holds);
     pool.shutdown();
