@@ -198,7 +198,7 @@ words! {
         /// Only descendants of the job it waits for; else it sleeps, and a spare thread takes its slot. A lock
         /// held across a `join` cannot deadlock, and a short job cannot get stuck behind a long one that its
         /// waiter happened to pick up. (Only when all [spare threads](crate::MillBuilder::max_spares) are asleep in
-        /// waits, and nobody else is left, does one of them take what there is.)
+        /// waits, or the system starts no more, and nobody else is left, does one of them take what there is.)
         #[default]
         Subtree = "subtree",
         /// Any job of the mill, as rayon does. Fewer threads, somewhat higher use of the cores with many small

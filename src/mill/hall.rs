@@ -97,6 +97,8 @@ pub(crate) struct Hall {
     pub(crate) workers: AtomicUsize,
     /// How many threads there are.
     pub(crate) threads: AtomicUsize,
+    /// The system would not start the last spare thread that was wanted.
+    pub(crate) refused: AtomicBool,
     /// No new work from outside; threads leave when they find none.
     pub(crate) closing: AtomicBool,
     /// Nobody waits for the end, the last handle that goes neither.
@@ -148,6 +150,7 @@ impl Hall {
             cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             detached: AtomicBool::new(false),
             aside: AtomicUsize::new(0),

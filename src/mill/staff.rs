@@ -61,7 +61,8 @@ impl Hall {
     /// better than that nobody does.
     pub(super) fn has_run_out(&self) -> bool {
         let census = self.idle.census();
-        census.free() > 0 && census.sleeping() == 0 && census.searching() == 0 && !self.may_grow()
+        let may_grow = self.may_grow() && !self.refused.load(Ordering::Relaxed);
+        census.free() > 0 && census.sleeping() == 0 && census.searching() == 0 && !may_grow
     }
 
     fn rouse_waiter(&self) -> bool {
@@ -96,7 +97,9 @@ impl Hall {
         let seat = self.claim_seat(|| {
             self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
         });
-        self.start_thread(&seat, None).is_ok()
+        let hired = self.start_thread(&seat, None).is_ok();
+        self.refused.store(!hired, Ordering::Relaxed);
+        hired
     }
 
     /// Counts one thread less, if there are more than workers.

@@ -571,6 +571,33 @@ fn an_error_that_cannot_be_shown_breaks_the_pool_all_the_same() {
     assert!(matches!(pool.submit(|| 1), Err(SubmitError::Broken(_))));
 }
 
+/// The only thread waits for a task that is behind it in the queue, and the system starts no other.
+#[test]
+fn a_pool_that_gets_no_more_threads_makes_do_with_those_it_has() {
+    let name = "pools::a_pool_that_gets_no_more_threads_makes_do_with_those_it_has";
+    if !child::is_child() {
+        let output = child::run(name);
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    let _watched = watch("no more threads");
+    let pool = ThreadPoolExecutor::builder().max_workers(1).strict_fifo(true).build().unwrap();
+    let (pool, stack) = (Arc::new(pool), 1 << 20);
+    pool.submit(|| ()).unwrap().result().unwrap();
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    let all = pages * 4096 + stack;
+    let limit = libc::rlimit { rlim_cur: all, rlim_max: all };
+    // SAFETY: it reads the limit, which is this child's own.
+    #[allow(unsafe_code, reason = "a test of what the system refuses")]
+    let limited = unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) };
+    assert_eq!(limited, 0);
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "the limit holds");
+    let inner = Arc::clone(&pool);
+    let outer = pool.submit(move || inner.submit(|| 5).unwrap().result().unwrap()).unwrap();
+    assert_eq!(outer.result().unwrap(), 5);
+}
+
 #[test]
 fn a_forked_child_is_refused_and_may_make_its_own() {
     let name = "pools::a_forked_child_is_refused_and_may_make_its_own";
