@@ -12,4 +12,4 @@ test=(cargo +nightly test -p gristmill --target "$(host)")
 skips=(--skip depth:: --skip stack::tests --skip forks::)
 [ -n "${GRISTMILL_LONG:-}" ] || skips+=(--skip kernels:: --skip counts::)
 run "${test[@]}" --test stress -- --nocapture
-run "${test[@]}" --lib --test survive --test queues -- "${skips[@]}"
+run "${test[@]}" --lib --test survive --test queues --test futures -- "${skips[@]}"

@@ -15,5 +15,5 @@ skips=(--skip depth::)
 # What is compared and moved in a sort is the same on one thread.
 [ -n "${GRISTMILL_LONG:-}" ] || skips+=(--skip sort:: --skip kernels:: --skip counts::)
 run "${test[@]}" --test stress -- --nocapture
-run "${test[@]}" --lib --test queues --test threads -- "${skips[@]}"
+run "${test[@]}" --lib --test queues --test futures --test threads -- "${skips[@]}"
 run "${test[@]}" --test survive -- "${skips[@]}" --skip forks::

@@ -55,8 +55,12 @@ struct Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.post.close(false);
         let hall = self.mill.hall();
+        if !hall.is_same_process() {
+            // A thread of the parent's may have held the post's locks when this child was forked.
+            return;
+        }
+        self.post.close(false);
         if hall.detached.load(Ordering::Relaxed) {
             hall.close()
         } else {
@@ -384,9 +388,13 @@ impl ExecutorBase for ThreadPoolExecutor {
 
     fn shutdown_with(&self, how: Shutdown) {
         let (hall, post) = (self.0.mill.hall(), self.0.post);
+        if !hall.is_same_process() {
+            // As in `drop`; nothing runs here that could be waited for.
+            return hall.close();
+        }
         post.close(how.cancel_futures);
         hall.close();
-        if how.cancel_futures && hall.is_same_process() {
+        if how.cancel_futures {
             #[allow(unsafe_code, reason = "jobs that were taken out of the queues")]
             // SAFETY: the jobs were stamped when they were queued.
             for job in hall.withdraw(|job| unsafe { Task::is_of(job, post) }) {
