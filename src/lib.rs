@@ -167,6 +167,7 @@ pub mod threading;
 pub mod topology;
 
 pub use mill::Waiting;
+pub use mill::affinity::Affinity;
 pub use mill::cancel::{CancelToken, Cancelled, checkpoint};
 pub use mill::grain::{
     Deterministic, deterministic, par_chunks, par_chunks_mut, par_for, par_map, par_reduce, par_scan,

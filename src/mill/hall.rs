@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ptr;
 use std::sync::{Arc, OnceLock, Weak};
 
-use crate::locality::Place;
+use crate::locality::{MemoryPolicy, Place};
 use crate::mill::idle::Idle;
 use crate::mill::injector::Bands;
 use crate::mill::roster::Roster;
@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) exit_handler: Option<ThreadHandler>,
     /// Where workers sit, if the user said so; worker `i` at the `i`th, counted round.
     pub(crate) places: Vec<Place>,
+    /// From where the memory comes that its threads touch first.
+    pub(crate) memory: MemoryPolicy,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             start_handler: None,
             exit_handler: None,
             places: Vec::new(),
+            memory: MemoryPolicy::Local,
         }
     }
 }
@@ -78,6 +81,8 @@ pub(crate) struct Hall {
     pub(crate) roster: Roster,
     /// One for each NUMA node.
     pub(crate) inboxes: Vec<Bands>,
+    /// For each node: the inboxes of the others, nearest first.
+    pub(crate) far_inboxes: Vec<Vec<usize>>,
     /// How many CPUs the builder's thread could run on.
     cpus: usize,
     /// How many workers there should be.
@@ -124,6 +129,7 @@ impl Hall {
             idle: Idle::new(workers),
             roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
+            far_inboxes: (0..nodes).map(|node| far_from(node, &topology)).collect(),
             topology,
             settings,
             cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
@@ -141,6 +147,11 @@ impl Hall {
             keeper: OnceLock::new(),
             generation: fork::generation(),
         }
+    }
+
+    /// Do its workers sit on more than one node? Or might they.
+    pub(crate) fn has_far(&self) -> bool {
+        self.inboxes.len() > 1
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -200,5 +211,25 @@ impl Hall {
     pub(crate) fn claim_seat(&self, place: impl Fn() -> Place) -> Arc<Seat> {
         let left = || self.roster.read(|crowd| crowd.seats.iter().find(|seat| seat.claim()).map(Arc::clone));
         left().unwrap_or_else(|| self.roster.add(&self.topology, place(), Self::wanted(self.workers())))
+    }
+}
+
+/// The other nodes, nearest first; among those that are equally far each begins with the one after itself.
+fn far_from(node: usize, topology: &Topology) -> Vec<usize> {
+    let nodes = topology.nodes().len();
+    let mut others: Vec<usize> = (1..nodes).map(|step| (node + step) % nodes).collect();
+    others.sort_by_key(|&other| topology.distance(node, other));
+    others
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inboxes_of_other_nodes_go_by_distance_and_then_round() {
+        let machine = Topology::synthetic("node:4 core:1").unwrap();
+        assert_eq!(far_from(2, &machine), [3, 0, 1]);
+        assert_eq!(far_from(0, &Topology::synthetic("core:2").unwrap()), [0; 0]);
     }
 }

@@ -1,5 +1,6 @@
 //! The mill: the work-stealing scheduler. `IDLE.md` beside this file states its protocols.
 
+pub(crate) mod affinity;
 mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
@@ -15,11 +16,13 @@ mod latch;
 pub(crate) mod local;
 #[cfg(all(test, loom))]
 mod models;
+mod near;
 pub(crate) mod pool;
 mod range;
 mod roster;
 pub(crate) mod scope;
 mod seat;
+mod shares;
 pub(crate) mod sort;
 pub(crate) mod spawn;
 mod split;
