@@ -25,10 +25,12 @@ boot() {
     local distances=(10 16 22 28  16 10 28 22  22 28 10 16  28 22 16 10)
     for a in 0 1 2 3; do
         nodes+=(-object "memory-backend-ram,id=m$a,size=320M" -numa "node,nodeid=$a,cpus=$((2 * a))-$((2 * a + 1)),memdev=m$a")
-        for b in 0 1 2 3; do nodes+=(-numa "dist,src=$a,dst=$b,val=${distances[4 * a + b]}"); done
+    done
+    for a in {0..15}; do
+        nodes+=(-numa "dist,src=$((a / 4)),dst=$((a % 4)),val=${distances[a]}")
     done
     run timeout --kill-after=5 "$seconds" qemu-system-x86_64 "$@" -smp 8,sockets=4,cores=2 -m 1280 "${nodes[@]}" \
-        -kernel "$kernel" -initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1 numa_balancing=0" \
+        -kernel "$kernel" -initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1 numa_balancing=disable" \
         -nodefaults -display none -serial stdio -no-reboot </dev/null 2>&1 | tr -d '\r' | tee "$work/log" || true
 }
 booted=

@@ -89,7 +89,8 @@ pub enum Spread {
     /// A part of neighbouring elements for each node: for loops in which each worker stays in its part.
     #[default]
     Parts,
-    /// Page by page in turn, whatever is in them: for tables that all workers look into everywhere.
+    /// Page by page in turn, whatever is in them: for tables that all workers look into everywhere. Small pages, unless
+    /// [huge ones](NodeVecBuilder::huge_pages) are asked for.
     Interleaved,
 }
 
@@ -260,11 +261,13 @@ impl<T> NodeVecBuilder<'_, T> {
             vec![NodePart { node: nodes[0], os_id: os_id(nodes[0]), elements: 0..len }]
         };
         let room = Room { pages, len, parts, elements: PhantomData };
-        if self.huge {
-            if let Some(pages) = &room.pages {
-                // A kernel without huge pages has none to give.
-                let _ = pages.prefer_huge();
-            }
+        if let Some(pages) = &room.pages {
+            // A kernel without huge pages has none to give.
+            let _ = match (self.huge, self.spread) {
+                (true, _) => pages.prefer_huge(),
+                (false, Spread::Interleaved) => pages.prefer_small(),
+                (false, Spread::Parts) => Ok(()),
+            };
         }
         let nodes: Vec<usize> = nodes.iter().map(|&node| os_id(node)).collect();
         let placed = self.place(&room, &nodes, grain);

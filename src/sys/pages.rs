@@ -97,8 +97,21 @@ impl Pages {
     ///
     /// `EINVAL` where the kernel was built without.
     pub(crate) fn prefer_huge(&self) -> io::Result<()> {
+        self.advise(libc::MADV_HUGEPAGE)
+    }
+
+    /// Keeps the kernel from giving huge pages where it gives them unasked.
+    ///
+    /// # Errors
+    ///
+    /// As [`prefer_huge`](Self::prefer_huge).
+    pub(crate) fn prefer_small(&self) -> io::Result<()> {
+        self.advise(libc::MADV_NOHUGEPAGE)
+    }
+
+    fn advise(&self, advice: libc::c_int) -> io::Result<()> {
         // SAFETY: advice on our own mapping; it changes nothing that is in it.
-        let result = unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_HUGEPAGE) };
+        let result = unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, advice) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
