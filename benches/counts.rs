@@ -112,7 +112,7 @@ fn par_reduce(mill: Mill) -> (u64, Mill) {
 }
 
 // From outside and back.
-#[library_benchmark(config = ceiling(140))]
+#[library_benchmark(config = ceiling(147))]
 #[bench::on_one(mill())]
 fn install(mill: Mill) -> Mill {
     visit(&mill);

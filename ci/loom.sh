@@ -5,5 +5,7 @@ export LOOM_MAX_DURATION="${LOOM_MAX_DURATION:-4}"
 if ! grep -rqE '^\s*mod models;|^\s*mod models \{' src; then
     skipped "there are no models"
 fi
+# As in release.sh.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
 run env RUSTFLAGS="${RUSTFLAGS:-} --cfg loom" CARGO_TARGET_DIR=target/loom \
     cargo test -p gristmill --lib --release models

@@ -21,6 +21,25 @@ component() {
     cargo "$2" --version >/dev/null 2>&1 || run rustup component add "$1"
 }
 
+# The target that rustc builds for.
+host() {
+    rustc -vV | awk '$1 == "host:" { print $2 }'
+}
+
+# Makes sure of the nightly standard library's source; false if it is not there and cannot be had.
+source_of_std() {
+    local there
+    there="$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.toml"
+    [ -e "$there" ] || run rustup component add rust-src --toolchain nightly || return
+    [ -e "$there" ]
+}
+
+# What both sanitizers build with, and how long they test: sanitized FOLDER.
+sanitized() {
+    export CARGO_TARGET_DIR="$1" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+    export GRISTMILL_STRESS_SECONDS="${GRISTMILL_STRESS_SECONDS:-10}" PROPTEST_CASES="${PROPTEST_CASES:-16}"
+}
+
 # Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
 package() {
     command -v "$1" >/dev/null && return

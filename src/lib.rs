@@ -155,12 +155,14 @@
 
 #[cfg(doctest)]
 mod compile_fail;
+mod future;
 mod mill;
 mod prim;
 mod rng;
 mod sys;
 mod unwind;
 
+pub mod concurrent;
 pub mod contextvars;
 pub mod locality;
 pub mod queue;

@@ -9,6 +9,7 @@
 mod compare;
 pub mod engines;
 mod error;
+mod executors;
 pub mod measure;
 pub mod simulate;
 mod trial;

@@ -39,7 +39,7 @@
 //! under their hands: while a thread is in a context, no other can enter it ([`EnterError`]).
 
 mod bindings;
-pub(crate) mod context;
+mod context;
 mod current;
 mod instrument;
 mod map;

@@ -14,8 +14,9 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The sizes of blocks, in words: a job's three, and a closure of up to one, or of up to five.
-const WORDS: [usize; 2] = [4, 8];
+/// The sizes of blocks, in words: a job's three, and a closure of up to one, or of up to five; a task with its future's
+/// cell, and a small closure and result, or larger ones.
+const WORDS: [usize; 4] = [4, 8, 12, 16];
 /// Blocks in a full magazine.
 const FULL: usize = 128;
 
@@ -88,7 +89,7 @@ struct Cache {
 }
 
 thread_local! {
-    static CACHES: [Cache; WORDS.len()] = const { [Cache::new(0), Cache::new(1)] };
+    static CACHES: [Cache; WORDS.len()] = const { [Cache::new(0), Cache::new(1), Cache::new(2), Cache::new(3)] };
 }
 
 impl Cache {
@@ -153,13 +154,17 @@ fn with_cache<R>(class: usize, f: impl Fn(&Cache) -> R) -> R {
 /// Which blocks values of this type go into, if they fit any.
 const fn class<T>() -> Option<usize> {
     let words = size_of::<T>().div_ceil(size_of::<usize>());
-    if align_of::<T>() > align_of::<usize>() || words > WORDS[1] {
-        None
-    } else if words > WORDS[0] {
-        Some(1)
-    } else {
-        Some(0)
+    if align_of::<T>() > align_of::<usize>() {
+        return None;
     }
+    let mut class = 0;
+    while class < WORDS.len() {
+        if words <= WORDS[class] {
+            return Some(class);
+        }
+        class += 1;
+    }
+    None
 }
 
 /// Moves `value` into memory of its own, to be freed by [`take`].
@@ -189,6 +194,20 @@ pub(crate) unsafe fn take<T>(place: *mut T) -> T {
     value
 }
 
+/// Frees the memory of a value that has been taken out of it, or dropped there.
+///
+/// # Safety
+///
+/// `place` came from [`put`] with this type, and is not used again.
+#[inline]
+pub(crate) unsafe fn give_back<T>(place: *mut T) {
+    match const { class::<T>() } {
+        Some(class) => with_cache(class, |cache| cache.give(place.cast())),
+        // SAFETY: then `put` made a box; of its value nothing is left to drop.
+        None => drop(unsafe { Box::from_raw(place.cast::<std::mem::ManuallyDrop<T>>()) }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{put, take};
@@ -201,14 +220,14 @@ mod tests {
         let (small, large) = std::sync::mpsc::sync_channel(1);
         let sender = std::thread::spawn(move || {
             for i in 0..10_000_u64 {
-                small.send((At(put([i; 8])), At(put([i; 9])), At(put(Box::new(i))))).unwrap();
+                small.send((At(put([i; 8])), At(put([i; 17])), At(put(Box::new(i))))).unwrap();
             }
         });
         for (i, (fits, does_not, boxed)) in large.iter().enumerate() {
             // SAFETY: each came from `put`, with this type.
             assert_eq!(unsafe { take(fits.0) }, [i as u64; 8]);
             // SAFETY: as above.
-            assert_eq!(unsafe { take(does_not.0) }, [i as u64; 9]);
+            assert_eq!(unsafe { take(does_not.0) }, [i as u64; 17]);
             // SAFETY: as above.
             assert_eq!(*unsafe { take(boxed.0) }, i as u64);
         }

@@ -32,19 +32,39 @@ mod imp {
     use super::Steal;
     use crate::mill::job::JobRef;
 
+    /// Nothing; but for ThreadSanitizer (`ci/tsan.sh`), which does not understand the fences by which a deque hands a job
+    /// from its owner to a thief, an edge from what was pushed to who takes it.
+    #[derive(Clone, Default)]
+    struct Edge(#[cfg(sanitizer)] std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl Edge {
+        #[inline(always)]
+        fn before_push(&self) {
+            #[cfg(sanitizer)]
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Release);
+        }
+
+        #[inline(always)]
+        fn after_take(&self) {
+            #[cfg(sanitizer)]
+            self.0.load(std::sync::atomic::Ordering::Acquire);
+        }
+    }
+
     /// The owner's end of a Chase-Lev deque: last in, first out.
-    pub(crate) struct Own(deque::Worker<JobRef>);
+    pub(crate) struct Own(deque::Worker<JobRef>, Edge);
 
     impl Own {
         pub(crate) fn new() -> Self {
-            Own(deque::Worker::new_lifo())
+            Own(deque::Worker::new_lifo(), Edge::default())
         }
 
         pub(crate) fn thief(&self) -> Thief {
-            Thief(self.0.stealer())
+            Thief(self.0.stealer(), self.1.clone())
         }
 
         pub(crate) fn push(&self, job: JobRef) {
+            self.1.before_push();
             self.0.push(job);
         }
 
@@ -62,14 +82,16 @@ mod imp {
     }
 
     /// The other end.
-    pub(crate) struct Thief(deque::Stealer<JobRef>);
+    pub(crate) struct Thief(deque::Stealer<JobRef>, Edge);
 
     impl Thief {
         pub(crate) fn steal(&self) -> Steal {
             loop {
                 match self.0.steal() {
-                    deque::Steal::Success(job) if self.0.is_empty() => return Steal::Last(job),
-                    deque::Steal::Success(job) => return Steal::More(job),
+                    deque::Steal::Success(job) => {
+                        self.1.after_take();
+                        return if self.0.is_empty() { Steal::Last(job) } else { Steal::More(job) };
+                    }
                     deque::Steal::Empty => return Steal::Empty,
                     // Somebody else got it: the line moves on, so this ends.
                     deque::Steal::Retry => crate::prim::spin_loop(),
@@ -81,7 +103,11 @@ mod imp {
         pub(crate) fn steal_batch(&self, into: &Own) -> Option<JobRef> {
             loop {
                 match self.0.steal_batch_and_pop(&into.0) {
-                    deque::Steal::Success(job) => return Some(job),
+                    deque::Steal::Success(job) => {
+                        self.1.after_take();
+                        into.1.before_push();
+                        return Some(job);
+                    }
                     deque::Steal::Empty => return None,
                     deque::Steal::Retry => crate::prim::spin_loop(),
                 }

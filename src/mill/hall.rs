@@ -49,6 +49,12 @@ pub(crate) struct Settings {
     pub(crate) panic_handler: Option<PanicHandler>,
     pub(crate) start_handler: Option<ThreadHandler>,
     pub(crate) exit_handler: Option<ThreadHandler>,
+    /// Threads are called this and their number, instead of what the mill's name makes of it.
+    pub(crate) thread_prefix: Option<String>,
+    /// Only the first worker is started with the mill; others when they are first needed.
+    pub(crate) lazy: bool,
+    /// Spawned jobs of one priority start in the order in which they came.
+    pub(crate) strict_fifo: bool,
     /// Where workers sit, if the user said so; worker `i` at the `i`th, counted round.
     pub(crate) places: Vec<Place>,
     /// From where the memory comes that its threads touch first.
@@ -67,9 +73,25 @@ impl Default for Settings {
             panic_handler: None,
             start_handler: None,
             exit_handler: None,
+            thread_prefix: None,
+            lazy: false,
+            strict_fifo: false,
             places: Vec::new(),
             memory: MemoryPolicy::Local,
         }
+    }
+}
+
+impl Settings {
+    /// The name of the thread with this number.
+    pub(crate) fn thread_name(&self, number: usize) -> String {
+        if let Some(prefix) = &self.thread_prefix {
+            return format!("{prefix}_{number}");
+        }
+        // The kernel keeps 15 bytes of a thread's name: the number must be among them.
+        let number = number.to_string();
+        let name: String = self.name.chars().take(11usize.saturating_sub(number.len())).collect();
+        format!("gm-{name}-{number}")
     }
 }
 
@@ -91,6 +113,8 @@ pub(crate) struct Hall {
     pub(crate) threads: AtomicUsize,
     /// No new work from outside; threads leave when they find none.
     pub(crate) closing: AtomicBool,
+    /// Nobody waits for the end, the last handle that goes neither.
+    pub(crate) detached: AtomicBool,
     /// Threads that run their callers' code without a slot.
     pub(crate) aside: AtomicUsize,
     /// Threads from outside that are handing work in, and found the mill open.
@@ -126,7 +150,7 @@ impl Hall {
             seat.map_or(ptr::null_mut(), |seat| Arc::as_ptr(seat).cast_mut())
         });
         Hall {
-            idle: Idle::new(workers),
+            idle: Idle::new(workers, if settings.lazy { 1 } else { workers }),
             roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             far_inboxes: (0..nodes).map(|node| far_from(node, &topology)).collect(),
@@ -136,6 +160,7 @@ impl Hall {
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
             aside: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
@@ -169,6 +194,14 @@ impl Hall {
             fence(Ordering::SeqCst);
             self.entering.load(Ordering::Acquire) == 0 && !self.work_visible()
         }
+    }
+
+    /// The mill has ended: no thread of its own or from outside is in it, and no work.
+    pub(crate) fn has_ended(&self) -> bool {
+        // ORDERING(threads): Acquire; pairs with the updates of threads that leave.
+        self.threads.load(Ordering::Acquire) == 0
+            && self.visitors.load(Ordering::SeqCst) == 0
+            && self.is_over()
     }
 
     /// How many jobs each worker keeps public. One will do, as thieves can take what is private from whoever does not

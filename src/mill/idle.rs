@@ -56,9 +56,10 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
-    /// `threads` threads that are about to start, each with a slot of its own, as searchers.
-    pub(crate) fn new(threads: usize) -> Self {
-        Idle { word: AtomicU64::new(FREE_ZERO * FREE + threads as u64 * SEARCHING) }
+    /// So many slots, and `threads` threads that are about to start, each with one of them, as searchers.
+    pub(crate) fn new(slots: usize, threads: usize) -> Self {
+        let free = FREE_ZERO + (slots - threads) as u64;
+        Idle { word: AtomicU64::new(free * FREE + threads as u64 * SEARCHING) }
     }
 
     pub(crate) fn census(&self) -> Census {
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_deficit_of_slots_leaves_the_other_fields_alone() {
-        let idle = Idle::new(2);
+        let idle = Idle::new(2, 2);
         idle.take_slot();
         idle.take_slot();
         let census = idle.census();
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_visitor_hears_of_work_that_came_while_nobody_slept() {
-        let idle = Idle::new(1);
+        let idle = Idle::new(1, 1);
         assert!(idle.end_search());
         idle.release_slot();
         assert!(idle.try_take_slot(), "the only worker blocks, and a visitor comes");
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_caller_books_a_slot_for_a_sleeper_or_is_refused() {
-        let idle = Idle::new(1);
+        let idle = Idle::new(1, 1);
         assert_eq!(idle.call(true), Call::Nobody, "somebody searches");
         idle.fall_asleep(true);
         assert!(idle.try_take_slot(), "a visitor comes");

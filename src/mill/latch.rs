@@ -9,6 +9,7 @@
 use std::ptr;
 
 use crate::prim::atomic::{AtomicPtr, Ordering};
+use crate::sync::help::Awaited;
 use crate::sync::parker::{Parker, Unparker};
 
 /// See the module.
@@ -71,6 +72,30 @@ impl Latch {
         while self.announce(parker) {
             parker.park();
         }
+    }
+}
+
+/// For those who know whom to rob.
+impl Awaited for Latch {
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.probe()
+    }
+
+    fn announce(&self) -> bool {
+        Latch::announce(self, Parker::current())
+    }
+
+    fn sleep(&self) {
+        Parker::current().park();
+    }
+
+    fn runner(&self, _: *const ()) -> *const () {
+        ptr::null()
+    }
+
+    fn family(&self) -> *const () {
+        ptr::null()
     }
 }
 

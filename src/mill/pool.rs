@@ -56,7 +56,7 @@ struct Keeper(Arc<Hall>);
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.0.shut_down();
+        if self.0.detached.load(Ordering::Relaxed) { self.0.close() } else { self.0.shut_down() }
     }
 }
 
@@ -210,6 +210,24 @@ impl MillBuilder {
         self
     }
 
+    /// Threads are called `PREFIX_NUMBER`, instead of what the name makes of it.
+    pub(crate) fn thread_prefix(mut self, prefix: String) -> Self {
+        self.settings.thread_prefix = Some(prefix);
+        self
+    }
+
+    /// Starts all workers but the first when they are needed.
+    pub(crate) fn lazy(mut self, lazy: bool) -> Self {
+        self.settings.lazy = lazy;
+        self
+    }
+
+    /// Starts spawned jobs of one priority in the order in which they came.
+    pub(crate) fn strict_fifo(mut self, strict: bool) -> Self {
+        self.settings.strict_fifo = strict;
+        self
+    }
+
     /// Do jobs run in a copy of the [context](crate::contextvars) that `install`, `spawn`, `broadcast` or
     /// [`Scope::spawn`](crate::Scope::spawn) is called in? By default they do not: a worker has a context of its own,
     /// which is empty until a job sets something there. The halves of a `join` and the pieces of a loop belong to the
@@ -282,7 +300,7 @@ impl MillBuilder {
         let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&mill.0) as _;
         hall.keeper.get_or_init(|| Arc::downgrade(&keeper));
         drop(keeper);
-        hall.start_workers(workers)?;
+        hall.start_workers(if hall.settings.lazy { 1 } else { workers })?;
         register(&hall);
         Ok(mill)
     }
@@ -715,15 +733,21 @@ impl Hall {
     }
 
     /// Which inbox a thread from outside is nearest to.
-    fn own_node(&self) -> usize {
-        if self.inboxes.len() == 1 {
+    pub(crate) fn own_node(&self) -> usize {
+        if self.inboxes.len() == 1 || self.settings.strict_fifo {
             return 0;
         }
         self.topology.current_unit().map_or(0, |unit| unit.node)
     }
 
     /// Takes a job from outside.
-    fn hand_in(&self, node: usize, priority: Priority, job: impl FnOnce() -> JobRef) -> Result<(), Closed> {
+    #[inline]
+    pub(crate) fn hand_in(
+        &self,
+        node: usize,
+        priority: Priority,
+        job: impl FnOnce() -> JobRef,
+    ) -> Result<(), Closed> {
         // ORDERING(entering): a fence on both sides. Either we see that the mill closes, or its threads see us
         // coming and wait until the job is there.
         self.entering.fetch_add(1, Ordering::SeqCst);
@@ -736,6 +760,32 @@ impl Hall {
         }
         self.entering.fetch_sub(1, Ordering::SeqCst);
         if open { Ok(()) } else { Err(Closed) }
+    }
+
+    /// Takes all spawned jobs that nobody has started and that are `wanted` out of the queues. Some may be on their way
+    /// from one queue to another meanwhile, and are missed.
+    pub(crate) fn withdraw(&self, wanted: impl Fn(JobRef) -> bool) -> Vec<JobRef> {
+        // ORDERING(entering): the mill does not end while we have jobs in our hands.
+        self.entering.fetch_add(1, Ordering::SeqCst);
+        fence_after_update();
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        let mut sort = |job| if wanted(job) { taken.push(job) } else { others.push(job) };
+        for bands in &self.inboxes {
+            for priority in [Priority::High, Priority::Normal, Priority::Low] {
+                std::iter::from_fn(|| bands.take(priority)).for_each(&mut sort);
+            }
+        }
+        self.roster.read(|crowd| {
+            for loose in crowd.seats.iter().filter_map(|seat| seat.loose_if_any()) {
+                std::iter::from_fn(|| loose.thief.steal().job()).for_each(&mut sort);
+            }
+        });
+        for job in others {
+            self.inboxes[0].push(Priority::Normal, job);
+        }
+        self.call_if_work(None);
+        self.entering.fetch_sub(1, Ordering::SeqCst);
+        taken
     }
 
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>

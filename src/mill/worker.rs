@@ -2,29 +2,22 @@
 
 #![allow(unsafe_code, reason = "runs jobs, and follows the thread's own pointers to its seat and mill")]
 
-use std::io;
-use std::panic::Location;
 use std::ptr;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use crate::locality::{Groups, MemoryPolicy, Place, Tier};
+use crate::locality::{Groups, Tier};
 use crate::mill::deque::Steal;
-use crate::mill::hall::{Hall, ThreadHandler, Waiting};
-use crate::mill::idle::Call;
+use crate::mill::hall::{Hall, Waiting};
 use crate::mill::injector::Priority;
 use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
-use crate::prim::atomic::{Ordering, fence};
-use crate::prim::{Builder, fence_after_update, is_finished, lock, spin_loop, yield_now};
-use crate::sync::help::{self, Help};
+use crate::prim::atomic::Ordering;
+use crate::prim::{fence_after_update, spin_loop, yield_now};
+use crate::sync::help::{self, Awaited, Help};
 use crate::sync::parker::Parker;
 use crate::sys::{fork, membarrier, stack};
-use crate::topology::CpuSet;
-use crate::unwind;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
 pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
@@ -32,6 +25,8 @@ pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
 const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
 const SPINS: u32 = if cfg!(loom) { 0 } else { 40 };
+/// A waiter that has yielded for so long gives up: others want the processor, and it waits for all of them each time.
+const CROWDED: Duration = Duration::from_millis(2);
 /// The half of a join that takes less is not worth robbing: its owner and the thief spend about as much on it.
 const WORTH_IT: Duration = Duration::from_micros(1);
 /// So often a thief doubles the time it lets others alone when it finds nothing but such halves.
@@ -43,11 +38,6 @@ const SIBLINGS: usize = 15;
 const FIRST_FAR: u32 = if cfg!(loom) { 0 } else { 16 };
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
-/// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
-const STACK_MARGIN: usize = 96 * 1024;
-
-/// How it went to move a thread to its place: its seat, the place's CPUs, what the kernel said.
-pub(crate) type Moved = (usize, CpuSet, io::Result<()>);
 
 /// How far a thief looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +115,11 @@ impl<'a> Worker<'a> {
     /// Pushes a loose job: nothing on this thread waits for it.
     pub(crate) fn push_loose(&self, priority: Priority, job: JobRef) {
         // A visitor leaves soon; its loose jobs would be left lying.
-        if priority == Priority::Normal && !self.seat.owner.visitor.get() {
+        let settings = &self.hall.settings;
+        if priority == Priority::Normal && !self.seat.owner.visitor.get() && !settings.strict_fifo {
             self.seat.loose().own.push(job);
         } else {
-            self.hall.inboxes[self.seat.node].push(priority, job);
+            self.hall.inboxes[if settings.strict_fifo { 0 } else { self.seat.node }].push(priority, job);
         }
         self.call();
     }
@@ -162,6 +153,25 @@ impl<'a> Worker<'a> {
             // SAFETY: taken out of a queue, by the caller or just now.
             unsafe { self.run_here(job) };
             next = deque.pop_public();
+        }
+        owner.scope.set(scope);
+        deque.leave(above);
+    }
+
+    /// Runs `work`, which must not unwind, as a job of `family` under `token`, above whatever open frames there are; and
+    /// all that it leaves on its line. For a thread that is about to wait for just this.
+    pub(crate) fn run_above(&self, family: *const (), token: *const (), work: impl FnOnce()) {
+        let (deque, owner) = (&self.seat.deque, &self.seat.owner);
+        self.expose_all();
+        let above = deque.enter(family);
+        let scope = owner.scope.replace(ptr::null());
+        let before = self.set_token(token);
+        work();
+        self.set_token(before);
+        self.seat.stats.ran();
+        while let Some(job) = deque.pop_public() {
+            // SAFETY: popped just now.
+            unsafe { self.run_here(job) };
         }
         owner.scope.set(scope);
         deque.leave(above);
@@ -238,7 +248,7 @@ impl<'a> Worker<'a> {
         }
         if inbox.is_empty() {
             None
-        } else if more {
+        } else if more && !self.hall.settings.strict_fifo {
             let job = inbox.take_batch(&self.seat.loose().own);
             self.batch_taken();
             job
@@ -373,7 +383,7 @@ impl<'a> Worker<'a> {
         self.seat.deque.leave(above);
     }
 
-    fn take_from_inboxes(&self, reach: Reach) -> Option<JobRef> {
+    pub(super) fn take_from_inboxes(&self, reach: Reach) -> Option<JobRef> {
         const PRIORITIES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
         let own = &self.hall.inboxes[self.seat.node];
         if reach == Reach::Node || !self.hall.has_far() {
@@ -383,7 +393,7 @@ impl<'a> Worker<'a> {
             own.take(priority).or_else(|| {
                 self.hall.far_inboxes[self.seat.node].iter().find_map(|&node| {
                     let bands = &self.hall.inboxes[node];
-                    let theirs = bands.is_empty() || self.hall.leaves_to_its_own(node, Some(self.seat));
+                    let theirs = bands.is_empty() || self.hall.leaves_to_its_own(node, self.seat);
                     if theirs { None } else { bands.take(priority) }
                 })
             })
@@ -499,7 +509,8 @@ impl<'a> Worker<'a> {
             } else if !self.seat.has_mail() {
                 if hall.is_over() {
                     idle.leave(searching);
-                    hall.threads.fetch_sub(1, Ordering::Relaxed);
+                    // ORDERING(threads): Release; pairs with the load in `Hall::has_ended`.
+                    hall.threads.fetch_sub(1, Ordering::Release);
                     // Whoever has published a job since we looked may have counted on us.
                     hall.call_if_work(Some(self.seat));
                     return;
@@ -562,13 +573,16 @@ impl<'a> Worker<'a> {
 
     // Waiting, above an open frame.
 
-    /// Waits until `latch` is set. Meanwhile runs what `rob` finds, which must be descendants of what is
-    /// waited for. `rob` is told whether to look hard: at what is private as well.
-    pub(crate) fn wait(&self, latch: &Latch, rob: impl Fn(&Self, bool) -> Option<JobRef>) {
+    /// Waits until `awaited`, a latch or another's, is over. Meanwhile runs what `rob` finds, which must be descendants of
+    /// what is waited for. `rob` is told whether to look hard: at what is private as well.
+    pub(crate) fn wait<A>(&self, awaited: &A, rob: impl Fn(&Self, bool) -> Option<JobRef>)
+    where
+        A: Awaited + ?Sized,
+    {
         self.assert_same_process();
         let start = Instant::now();
-        let mut fruitless = 0;
-        while !latch.probe() {
+        let (mut fruitless, mut yields_since) = (0, start);
+        while !awaited.is_over() {
             if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
                 // SAFETY: taken out of a queue just now.
                 unsafe { self.run(job) };
@@ -579,16 +593,21 @@ impl<'a> Worker<'a> {
                     pause(fruitless);
                 }
                 fruitless += 1;
+                if fruitless == SPINS {
+                    yields_since = Instant::now();
+                } else if fruitless > SPINS && yields_since.elapsed() > CROWDED {
+                    fruitless = PATIENCE;
+                }
             } else {
                 self.seat.stats.span(false, start.elapsed());
-                self.park(latch, &rob);
+                self.park(awaited, &rob);
                 self.read_mail();
             }
         }
     }
 
     /// Is so little of the stack left that a waiter takes no more jobs?
-    fn is_deep(&self) -> bool {
+    pub(crate) fn is_deep(&self) -> bool {
         stack::here() < self.seat.owner.stack_floor.get()
     }
 
@@ -604,13 +623,15 @@ impl<'a> Worker<'a> {
         if hard { job.or_else(|| self.seize(Reach::Machine)) } else { job }
     }
 
-    /// Sleeps until `latch` is set, or mail comes, or the parker's token does: the slot is somebody else's
+    /// Sleeps until `awaited` is over, or mail comes, or the parker's token does: the slot is somebody else's
     /// meanwhile.
-    fn park(&self, latch: &Latch, rob: &impl Fn(&Self, bool) -> Option<JobRef>) {
-        let parker = Parker::current();
+    fn park<A>(&self, awaited: &A, rob: &impl Fn(&Self, bool) -> Option<JobRef>)
+    where
+        A: Awaited + ?Sized,
+    {
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !latch.announce(parker) || self.seat.has_mail_for_thread() {
+            if !awaited.announce() || self.seat.has_mail_for_thread() {
                 return None;
             }
             self.seat.rest(!self.is_deep());
@@ -620,7 +641,7 @@ impl<'a> Worker<'a> {
             }
             let found = self.job_while_waiting(rob, true);
             if found.is_none() {
-                parker.park();
+                awaited.sleep();
             }
             self.seat.rest(false);
             found
@@ -695,6 +716,10 @@ impl<'a> Worker<'a> {
         Help {
             leave: |seat| on(seat).release_slot(),
             back: |seat| on(seat).take_slot(),
+            wait: |seat, awaited| {
+                let worker = on(seat);
+                worker.wait(awaited, rob_awaited(awaited));
+            },
             data: ptr::from_ref(self.seat).cast(),
         }
     }
@@ -762,6 +787,22 @@ pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<Jo
     }
 }
 
+/// For a waiter on something that is no job to the mill: robs whoever works on it in this mill.
+fn rob_awaited<A: Awaited + ?Sized>(awaited: &A) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> + '_ {
+    move |worker, hard| {
+        let seat = awaited.runner(ptr::from_ref(worker.hall).cast());
+        // SAFETY: null, or a seat of our mill, and those live as long as it.
+        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
+        if ptr::eq(victim, worker.seat) {
+            return None;
+        }
+        let found = rob_from(worker, victim, awaited.family(), hard)?;
+        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
+        worker.seat.stats.stole(tier);
+        Some(found)
+    }
+}
+
 /// For a waiter on many jobs: robs whoever runs one of them.
 pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> {
     move |worker, hard| {
@@ -782,421 +823,4 @@ pub(crate) fn wait_elsewhere(latch: &Latch) {
         Some(worker) => worker.wait(latch, |_, _| None),
         None => latch.wait(Parker::current()),
     }
-}
-
-impl Hall {
-    /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
-    /// if one was called.
-    pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
-        let mut grow = true;
-        while self.idle.is_call_due() {
-            match self.idle.call(grow && self.may_grow()) {
-                Call::Nobody => return self.has_run_out() && self.rouse_waiter(),
-                Call::Sleeper => {
-                    if let Some(seat) = self.rouse_nearest(from) {
-                        self.idle.found_sleeper();
-                        seat.wake();
-                        return true;
-                    }
-                    // It has counted itself but does not lie yet.
-                    self.idle.call_failed();
-                    yield_now();
-                }
-                Call::Newcomer => {
-                    if self.hire(from) {
-                        return true;
-                    }
-                    // Others may have counted on the newcomer, and somebody may sleep by now.
-                    self.idle.call_failed();
-                    grow = false;
-                }
-            }
-        }
-        false
-    }
-
-    /// Are there free slots, but no thread left that could take one? Then waiters take any job, whatever they hold:
-    /// better than that nobody does.
-    fn has_run_out(&self) -> bool {
-        let census = self.idle.census();
-        census.free() > 0 && census.sleeping() == 0 && census.searching() == 0 && !self.may_grow()
-    }
-
-    fn rouse_waiter(&self) -> bool {
-        self.roster.read(|crowd| crowd.seats.iter().any(|seat| seat.rouse_from_rest()))
-    }
-
-    /// A slot became free, or a searcher has gone: calls as [`call`](Self::call) does, if there is work.
-    pub(crate) fn call_if_work(&self, from: Option<&Seat>) {
-        // ORDERING(idle): we have changed the word, and look for work next; pairs with the fence in `is_call_due`.
-        fence_after_update();
-        if self.work_visible() && self.call(from) {
-            if let Some(seat) = from {
-                seat.stats.woke_somebody();
-            }
-        }
-    }
-
-    /// Work came into the inbox of a node: calls as [`call`](Self::call) does, the nearest sleeper to that.
-    pub(crate) fn call_to(&self, node: usize) {
-        if !self.has_far() {
-            self.call(None);
-        } else if !self.calls_home(node) && self.idle.is_call_due() {
-            let host = self
-                .roster
-                .read(|crowd| crowd.on_node[node].first().map(|&seat| Arc::clone(&crowd.seats[seat])));
-            self.call(host.as_deref());
-        }
-    }
-
-    /// Calls a sleeper of this node, whether others search or not; true if there was one.
-    fn calls_home(&self, node: usize) -> bool {
-        let lying = |crowd: &Crowd| crowd.on_node[node].iter().any(|&seat| crowd.seats[seat].lies());
-        // ORDERING(idle): the job was published before. Who is not seen asleep here looks at the inbox before it is.
-        fence(Ordering::SeqCst);
-        if self.idle.census().sleeping() == 0 || !self.roster.read(lying) || !self.idle.call_by_name() {
-            return false;
-        }
-        let roused = self.roster.read(|crowd| {
-            let mut seats = crowd.on_node[node].iter().map(|&seat| &crowd.seats[seat]);
-            seats.find(|seat| seat.rouse()).map(Arc::clone)
-        });
-        match roused {
-            Some(seat) => {
-                self.idle.found_sleeper();
-                self.inboxes[node].note_call();
-                seat.wake();
-                true
-            }
-            None => {
-                self.idle.call_failed();
-                // Others may have counted on it.
-                self.call_if_work(None);
-                false
-            }
-        }
-    }
-
-    /// Shall a worker of another node leave what is in this node's inbox alone? As long as a sleeper of that node can be
-    /// called, or is on its way.
-    fn leaves_to_its_own(&self, node: usize, thief: Option<&Seat>) -> bool {
-        if self.is_closing() {
-            return false;
-        }
-        let called = self.inboxes[node].awaits_its_own() || self.calls_home(node);
-        if called {
-            if let Some(thief) = thief {
-                thief.stats.woke_somebody();
-            }
-        }
-        called
-    }
-
-    fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
-        self.roster.read(|crowd| {
-            if let Some(seat) = from.filter(|seat| seat.rouse()) {
-                return Some(Arc::clone(&crowd.seats[seat.index]));
-            }
-            let mut near = from.into_iter().flat_map(|from| crowd.order.groups(from.index));
-            near.find_map(|(_, seats)| seats.iter().map(|&i| &crowd.seats[i]).find(|seat| seat.rouse()))
-                .or_else(|| crowd.seats.iter().find(|seat| seat.rouse()))
-                .map(Arc::clone)
-        })
-    }
-
-    /// Starts a spare thread in the place of `instead`.
-    fn hire(&self, instead: Option<&Seat>) -> bool {
-        if fork::generation() != self.generation {
-            return false;
-        }
-        let seat = self.claim_seat(|| {
-            self.roster.read(|crowd| crowd.places[instead.map_or(0, |seat| seat.index)].clone())
-        });
-        self.start_thread(&seat, None).is_ok()
-    }
-
-    /// Counts one thread less, if there are more than workers.
-    fn dismiss(&self) -> bool {
-        let surplus = |threads| (threads > self.workers()).then(|| threads - 1);
-        self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, surplus).is_ok()
-    }
-
-    /// Starts the thread of a claimed seat. It tells `pinned` how it went to move to its place, if it must.
-    pub(crate) fn start_thread(&self, seat: &Arc<Seat>, pinned: Option<Sender<Moved>>) -> io::Result<()> {
-        // SAFETY: halls live in an `Arc`, from `Mill`'s builder on, and this one is alive.
-        let hall = unsafe {
-            Arc::increment_strong_count(ptr::from_ref(self));
-            Arc::from_raw(ptr::from_ref(self))
-        };
-        // The kernel keeps 15 bytes of a thread's name: the number must be among them.
-        let (number, seat) = (seat.index.to_string(), Arc::clone(seat));
-        let name: String = self.settings.name.chars().take(11usize.saturating_sub(number.len())).collect();
-        let mut builder = Builder::new().name(format!("gm-{name}-{number}"));
-        if let Some(size) = self.settings.stack_size {
-            builder = builder.stack_size(size);
-        }
-        self.threads.fetch_add(1, Ordering::Relaxed);
-        // Mail may come from now on: the thread is as good as there.
-        seat.open_mail();
-        let own = Arc::clone(&seat);
-        match builder.spawn(move || hall.thread(&own, pinned)) {
-            Ok(handle) => {
-                let mut handles = lock(&self.handles);
-                handles.retain(|handle| !is_finished(handle));
-                handles.push(handle);
-                Ok(())
-            }
-            Err(error) => {
-                self.threads.fetch_sub(1, Ordering::Relaxed);
-                // Nobody comes to read it; then others shall.
-                for job in seat.close_mail() {
-                    self.inboxes[0].push(Priority::High, job);
-                }
-                seat.stand_up();
-                Err(error)
-            }
-        }
-    }
-
-    fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
-        let lowest = stack::lowest_address().unwrap_or(0);
-        seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
-        if !self.settings.places.is_empty() {
-            let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
-            match (place.occupy(), pinned) {
-                // Nobody waits for an answer if the builder has given up.
-                (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
-                (Err(error), None) => {
-                    eprintln!(
-                        "gristmill: spare thread {} cannot sit on CPU {}: {error}",
-                        seat.index,
-                        place.cpus()
-                    );
-                }
-                (Ok(()), None) => {}
-            }
-        }
-        if self.settings.memory != MemoryPolicy::Local {
-            // The builder has tried it.
-            if let Err(error) = self.settings.memory.take_up() {
-                eprintln!("gristmill: thread {} takes memory as the system has it: {error}", seat.index);
-            }
-        }
-        let handle = |handler: &Option<ThreadHandler>| {
-            if let Some(handler) = handler {
-                self.report(unwind::halt(|| handler(seat.index)));
-            }
-        };
-        handle(&self.settings.start_handler);
-        {
-            // SAFETY: this thread claimed the seat, which lives as long as the hall that we hold.
-            let _sitting = unsafe { Sitting::on(seat) };
-            let worker = Worker::on(seat);
-            let before = help::replace(Some(worker.help()));
-            worker.live();
-            let mail = seat.close_mail();
-            if !mail.is_empty() {
-                // We have left, so this is one more that runs.
-                self.idle.take_slot();
-                for job in mail {
-                    // SAFETY: mail is for us alone, and we took it out.
-                    unsafe { worker.run(job) };
-                }
-                self.idle.leave(false);
-                self.call_if_work(Some(seat));
-            }
-            help::replace(before);
-        }
-        handle(&self.settings.exit_handler);
-        seat.stand_up();
-    }
-
-    /// Hands a detached job's panic to the mill's handler. The panic hook has printed it already.
-    pub(crate) fn report(&self, result: Result<(), unwind::Payload>) {
-        let Err(payload) = result else { return };
-        match &self.settings.panic_handler {
-            Some(handler) => {
-                if let Err(second) = unwind::halt(|| handler(payload)) {
-                    unwind::drop_quietly(second);
-                }
-            }
-            None => unwind::drop_quietly(payload),
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_same_process(&self) {
-        assert!(
-            fork::generation() == self.generation,
-            "this process was forked after the mill `{}` was built, so it has none of its threads; \
-             build a mill in the child, or use a process pool, whose children start clean (at {})",
-            self.settings.name,
-            Location::caller(),
-        );
-    }
-
-    // Visitors.
-
-    /// Runs `f` on the calling thread, which is no worker of this mill, under `token`, on a slot that is free
-    /// now; gives `f` back if none is.
-    pub(crate) fn visit<F: FnOnce() -> R, R>(&self, token: *const (), f: F) -> Result<R, F> {
-        if !self.idle.try_take_slot() {
-            return Err(f);
-        }
-        // ORDERING(visitors): a fence on both sides. Either we see that the mill closes, or whoever ends it
-        // sees us and waits.
-        self.visitors.fetch_add(1, Ordering::SeqCst);
-        fence_after_update();
-        if self.is_closing() {
-            self.say_goodbye();
-            return Err(f);
-        }
-        Ok(self.visit_on_slot(token, f))
-    }
-
-    /// A visitor leaves.
-    fn say_goodbye(&self) {
-        if self.idle.return_slot() {
-            // ORDERING(idle): as in `call_if_work`. What was refused was public; a plain look finds it.
-            fence_after_update();
-            if self.work_in_sight() {
-                self.call(None);
-            }
-        }
-        // ORDERING(ender): a fence on both sides. Either we see who waits for us, or it sees us gone.
-        if self.visitors.fetch_sub(1, Ordering::SeqCst) == 1 {
-            fence_after_update();
-            // SAFETY: null or a parker, and parkers are never freed.
-            if let Some(ender) = unsafe { self.ender.load(Ordering::Acquire).as_ref() } {
-                ender.unpark();
-            }
-        }
-    }
-
-    /// As [`visit`](Self::visit), on a slot that the caller has taken.
-    fn visit_on_slot<R>(&self, token: *const (), f: impl FnOnce() -> R) -> R {
-        let left = self.visitor.swap(ptr::null_mut(), Ordering::Acquire);
-        // SAFETY: null or a seat of ours, claimed; seats live as long as the hall.
-        let seat: &Seat = match unsafe { left.as_ref() } {
-            Some(seat) => seat,
-            None => {
-                let seat = self.claim_seat(|| Place::new(&self.topology, Default::default()));
-                // SAFETY: the roster keeps every seat for as long as the hall lives.
-                unsafe { &*Arc::as_ptr(&seat) }
-            }
-        };
-        struct Leave<'a> {
-            hall: &'a Hall,
-            seat: &'a Seat,
-            outer: Option<Help>,
-            sitting: Option<Sitting>,
-        }
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.sitting = None;
-                help::replace(self.outer);
-                self.seat.set_token(ptr::null());
-                // The next one on this seat may be a worker thread.
-                self.seat.owner.outer.set(None);
-                let seat = ptr::from_ref(self.seat).cast_mut();
-                // ORDERING(visitor): Release; pairs with the Acquire in `visit_on_slot`.
-                let swapped = self.hall.visitor.compare_exchange(
-                    ptr::null_mut(),
-                    seat,
-                    Ordering::Release,
-                    Ordering::Relaxed,
-                );
-                if swapped.is_err() {
-                    self.seat.stand_up();
-                }
-                self.hall.say_goodbye();
-            }
-        }
-        seat.sit(ptr::from_ref(self).cast(), stack_floor(VISITOR_STACK.with(|lowest| *lowest)), true);
-        seat.set_token(token);
-        let outer = help::replace(Some(Worker::on(seat).help()));
-        seat.owner.outer.set(outer);
-        // SAFETY: we claimed the seat, or took it claimed; it outlives the hall's borrow.
-        let sitting = Some(unsafe { Sitting::on(seat) });
-        let _leave = Leave { hall: self, seat, outer, sitting };
-        f()
-    }
-
-    // The end.
-
-    /// See [`Mill::shutdown`](crate::Mill::shutdown).
-    pub(crate) fn shut_down(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        // ORDERING(entering), ORDERING(visitors): see `hand_in` and `visit`. And whoever goes to sleep sees that
-        // the mill closes, or we see its parker.
-        fence(Ordering::SeqCst);
-        self.roster.read(|crowd| crowd.seats.iter().for_each(|seat| seat.wake()));
-        if self.is_current() || fork::generation() != self.generation {
-            // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
-            return;
-        }
-        // A worker of another mill sleeps here: what ends may need a worker there.
-        help::asleep(|| self.wait_for_all());
-    }
-
-    fn wait_for_all(&self) {
-        let _one_at_a_time = lock(&self.ending);
-        let parker = Parker::current();
-        self.ender.store(ptr::from_ref(parker).cast_mut(), Ordering::Release);
-        // ORDERING(ender): see `say_goodbye`.
-        fence(Ordering::SeqCst);
-        loop {
-            let handles = std::mem::take(&mut *lock(&self.handles));
-            let threads = handles.len();
-            for handle in handles {
-                // Threads catch what their jobs panic with.
-                let _ = handle.join();
-            }
-            if self.visitors.load(Ordering::SeqCst) > 0 {
-                parker.park();
-            } else if self.work_visible() {
-                self.sweep();
-            } else if threads == 0 {
-                break;
-            }
-        }
-        self.ender.store(ptr::null_mut(), Ordering::SeqCst);
-    }
-
-    /// Runs what visitors have left when all threads have gone.
-    fn sweep(&self) {
-        self.idle.take_slot();
-        self.visitors.fetch_add(1, Ordering::SeqCst);
-        self.visit_on_slot(ptr::null(), || {
-            while let Some((worker, job)) =
-                Worker::current().and_then(|w| Some((w, w.take_from_inboxes(Reach::Machine)?)))
-            {
-                // SAFETY: taken out of a queue just now.
-                unsafe { worker.run(job) };
-            }
-        });
-    }
-
-    /// Is the caller one of this mill's threads or visitors?
-    pub(crate) fn is_current(&self) -> bool {
-        Worker::current().is_some_and(|worker| ptr::eq(worker.hall, self))
-    }
-}
-
-thread_local! {
-    static VISITOR_STACK: usize = stack::lowest_address().unwrap_or(0);
-}
-
-/// Where a waiter stops taking jobs on a stack that ends at `lowest`; never, if that is not known.
-fn stack_floor(lowest: usize) -> usize {
-    if cfg!(loom) {
-        // Its threads have stacks that the system does not know of.
-        return 0;
-    }
-    let here = stack::here();
-    if lowest == 0 || lowest > here {
-        // Unknown: take no further jobs below where we are now, less a margin.
-        return here.saturating_sub(STACK_MARGIN / 2);
-    }
-    lowest + STACK_MARGIN.max((here - lowest) / 8)
 }

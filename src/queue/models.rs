@@ -131,7 +131,7 @@ fn models_two_consumers_meet_at_a_block_s_end() {
     });
 }
 
-/// One reader is slow. The other thread goes on to the next block and leaves the first behind, and needs a third: the
+/// One reader is slow. The other goes on to the next block and leaves the first behind; then a third block is needed: the
 /// first again, if that is done.
 #[test]
 fn models_a_block_is_not_used_again_before_its_last_reader_is_done() {
@@ -141,8 +141,9 @@ fn models_a_block_is_not_used_again_before_its_last_reader_is_done() {
         let mut got = vec![number(queue.try_get().unwrap())];
         queue.put(item(2));
         got.extend(queue.try_get().map(number));
-        queue.put(item(3));
-        queue.put(item(4));
+        // On a third thread, as the fences in a put would do for the second's look at the reader's marks.
+        let putter = on(&queue, |queue| (3..5).for_each(|n| queue.put(item(n))));
+        putter.join().unwrap();
         got.push(slow.join().unwrap());
         got.extend(queue.try_iter().map(number));
         got.sort();
@@ -336,6 +337,44 @@ fn models_shutdown_now_lets_joiners_go() {
         let joiner = on(&queue, |queue| queue.join());
         drop(queue.shutdown_now());
         joiner.join().unwrap();
+    });
+}
+
+/// One thing to be had, and a bell.
+struct Permit(crate::prim::atomic::AtomicBool, bell::Bell);
+
+impl Permit {
+    fn give(&self) {
+        // (By a read-modify-write, as those of others are: loom does not order a plain store among them.)
+        self.0.swap(true, Ordering::AcqRel);
+        crate::prim::atomic::fence(Ordering::SeqCst);
+        if self.1.is_awaited() {
+            self.1.ring();
+        }
+    }
+
+    fn take(&self, deadline: Option<Instant>) -> bool {
+        let look = || self.0.swap(false, Ordering::AcqRel).then_some(());
+        self.1.wait(deadline, look, || self.0.load(Ordering::Acquire)).is_some()
+    }
+}
+
+/// The bell alone: with a queue around it, loom does not come to the bad orders in time.
+#[test]
+fn models_a_call_that_is_not_heeded_is_passed_on() {
+    check(2, || {
+        let permit = Arc::new(Permit(crate::prim::atomic::AtomicBool::new(false), bell::Bell::new()));
+        // Whether it leaves with the permit or without it, the other one gets it.
+        let hasty = on(&permit, |permit| {
+            if permit.take(Some(Instant::now())) {
+                permit.give();
+            }
+        });
+        let patient = on(&permit, |permit| permit.take(None));
+        let giver = on(&permit, Permit::give);
+        hasty.join().unwrap();
+        giver.join().unwrap();
+        assert!(patient.join().unwrap());
     });
 }
 

@@ -80,6 +80,10 @@ struct Hints {
 impl Hints {
     const LONGEST: u32 = 6;
     const SUREST: u32 = 6;
+    /// Who finds one item at a time may be about to get an answer, or may be too fast for a stream of them. So once in so
+    /// many waits the first pause is this long, whatever was found before.
+    const PROBE_EVERY: u32 = 64;
+    const PROBE: u32 = 5;
 
     fn unpack(word: u32) -> Self {
         Hints { longer: word & 0xFF, yields: word >> 8 & 0xFF, waits: word >> 16 }
@@ -98,14 +102,25 @@ impl Hints {
         self.yields != 0 && !self.is_trial()
     }
 
+    /// How often the first pause is doubled this time.
+    fn doublings(self) -> u32 {
+        if self.longer == 0 && self.waits % Self::PROBE_EVERY == Self::PROBE_EVERY - 1 {
+            Self::PROBE
+        } else {
+            self.longer
+        }
+    }
+
     /// After a wait that ended in a yield, or in a pause, and found this much.
     fn after(self, yielded: bool, found: u64) -> Self {
+        let longer = self.doublings();
         let longer = match found {
-            // Who comes back to a heap can stay away longer: the other side works undisturbed meanwhile.
-            _ if found >= 4 << self.longer.min(4) => (self.longer + 1).min(Self::LONGEST),
             // A single item: somebody waits for the answer.
-            0 | 1 => 0,
-            _ => self.longer.saturating_sub(1),
+            0 | 1 => longer.saturating_sub(2) * u32::from(self.longer != 0),
+            // Who comes back to a heap can stay away longer: the other side works undisturbed meanwhile.
+            _ if found >= 2 << longer.min(4) => (longer + 1).min(Self::LONGEST),
+            _ if 4 * found >= 1 << longer => longer,
+            _ => longer - 1,
         };
         let yields = match (yielded, self.is_trial()) {
             (false, _) => 0,
@@ -153,7 +168,7 @@ impl<'a> Patience<'a> {
             return false;
         }
         match self.round {
-            1 if !self.hints.yields_first() => pause(1 << self.hints.longer),
+            1 if !self.hints.yields_first() => pause(1 << self.hints.doublings()),
             round @ 2.. if round <= 1 + Self::PAUSES => pause(1 + round / 4),
             // Others may use this processor for a while.
             _ if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => return false,
@@ -204,7 +219,26 @@ mod tests {
             hints = hints.after(false, 1_000);
         }
         assert_eq!(hints.longer, Hints::LONGEST);
+        assert_eq!(hints.after(false, 20).longer, Hints::LONGEST, "enough for so long a pause");
         assert_eq!(hints.after(false, 10).longer, Hints::LONGEST - 1);
-        assert_eq!(hints.after(false, 1).longer, 0);
+        assert_eq!(hints.after(false, 1).longer, Hints::LONGEST - 2);
+    }
+
+    #[test]
+    fn who_finds_one_item_at_a_time_tries_now_and_then_whether_waiting_longer_finds_more() {
+        let waits = |found: fn(u32) -> u64| {
+            let mut hints = Hints::unpack(0);
+            let pauses: Vec<u32> = (0..1_000)
+                .map(|_| {
+                    let doublings = hints.doublings();
+                    hints = Hints::unpack(hints.after(false, found(doublings)).pack());
+                    doublings
+                })
+                .collect();
+            (pauses.iter().filter(|doublings| **doublings != 0).count(), hints.longer)
+        };
+        assert_eq!(waits(|_| 1), (1_000 / 64, 0), "an answer is not waited for longer");
+        let (longer, last) = waits(|doublings| 1 << doublings);
+        assert!(longer > 900 && last >= Hints::PROBE, "a stream is: {longer}");
     }
 }

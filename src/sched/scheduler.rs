@@ -326,7 +326,7 @@ impl<C: Clock> Scheduler<C> {
     /// See [`Scheduler`].
     #[doc(alias = "sched.scheduler.run")]
     pub fn run(&self) {
-        let end = self.drive(|_| true);
+        let end = self.drive(|_| true, |_| true);
         debug_assert!(end.is_none());
     }
 
@@ -353,7 +353,7 @@ impl<C: Clock> Scheduler<C> {
     /// ```
     #[doc(alias = "sched.scheduler.run")]
     pub fn run_pending(&self) -> Option<DelayOf<C>> {
-        self.drive(|_| false)
+        self.drive(|_| true, |_| false)
     }
 
     /// Runs the events whose time is `end` or earlier, waits for those that are not due yet, and returns how long it is
@@ -376,15 +376,15 @@ impl<C: Clock> Scheduler<C> {
     /// assert!(left > Some(Duration::from_secs(3_000)));
     /// ```
     pub fn run_until(&self, end: C::Time) -> Option<DelayOf<C>> {
-        self.drive(|next| next <= end)
+        self.drive(|time| time <= end, |_| true)
     }
 
-    /// Runs what is due; waits for the next event's time if `waits` says so of it.
-    fn drive(&self, waits: impl Fn(C::Time) -> bool) -> Option<DelayOf<C>> {
+    /// Runs what is due, as long as `runs` says so of its time; waits for the next event's time if `waits` says so of it.
+    fn drive(&self, runs: impl Fn(C::Time) -> bool, waits: impl Fn(C::Time) -> bool) -> Option<DelayOf<C>> {
         let mut bell = None;
         let mut now = self.clock.now();
         loop {
-            let next = match self.next(now) {
+            let next = match self.next(|time| time <= now && runs(time)) {
                 Next::Nothing => return None,
                 Next::Run(action) => {
                     action(self);
@@ -395,6 +395,9 @@ impl<C: Clock> Scheduler<C> {
             };
             // The clock is read only when nothing is due by what it read last.
             now = self.clock.now();
+            if !runs(next) {
+                return Some(next.since(now));
+            }
             if now >= next {
                 continue;
             }
@@ -406,11 +409,11 @@ impl<C: Clock> Scheduler<C> {
         }
     }
 
-    fn next(&self, now: C::Time) -> Next<C> {
+    fn next(&self, is_due: impl Fn(C::Time) -> bool) -> Next<C> {
         let mut state = lock(&self.state);
         match state.queue.first_entry() {
             None => Next::Nothing,
-            Some(first) if first.key().time <= now => Next::Run(first.remove()),
+            Some(first) if is_due(first.key().time) => Next::Run(first.remove()),
             Some(first) => Next::Wait(first.key().time),
         }
     }

@@ -17,6 +17,7 @@ use super::bell::{Bell, Ringer};
 use super::cells::Key;
 use super::slots::{Expired, Slots};
 use crate::prim::{Builder, JoinHandle, Mutex, lock};
+use crate::sys::fork;
 use crate::unwind::{Payload, drop_quietly, halt, resume};
 
 /// What a timer runs.
@@ -67,7 +68,8 @@ impl<F: Fn(Job) + Send + Sync> Spawn for F {
 /// A timer never runs early. How late it runs is a matter of the wheel's *resolution*, to which deadlines are rounded up
 /// (1 ms unless told otherwise), and of when the wheel is driven: by a thread of its own ([`start`](TimerWheel::start)),
 /// by one of yours ([`run`](TimerWheel::run)), or by calls of [`advance`](TimerWheel::advance). Jobs are handed over in
-/// the order of their rounded deadlines, those of one deadline in the order in which they were entered.
+/// the order of their rounded deadlines, those of one deadline in the order in which they were entered. What is over when
+/// it is entered, or was before the wheel began, counts as due at that moment.
 ///
 /// Memory is kept for as many timers as there ever were at a time, 40 bytes each, besides what the jobs own.
 ///
@@ -467,13 +469,14 @@ impl<S: Spawn> TimerWheel<S> {
     where
         S: 'static,
     {
+        fork::count();
         let (wheel, id) = (Arc::new(self), Arc::new(OnceLock::new()));
         let (driven, own_id) = (Arc::clone(&wheel), Arc::clone(&id));
         let thread = Builder::new().name("gristmill-timers".to_owned()).spawn(move || {
             own_id.get_or_init(|| std::thread::current().id());
             driven.run();
         })?;
-        Ok(TimerThread { wheel, id, thread: Some(thread) })
+        Ok(TimerThread { wheel, id, thread: Some(thread), generation: fork::generation() })
     }
 }
 
@@ -505,7 +508,7 @@ impl<S: Spawn> fmt::Debug for TimerWheel<S> {
 /// A [`TimerWheel`] with a thread that drives it; from [`TimerWheel::start`].
 ///
 /// When this is dropped, the wheel is shut down, and the thread has ended (unless it is that very thread which drops it:
-/// then it ends soon).
+/// then it ends soon). In a forked child, which has no such thread, nothing happens, and jobs that wait are not dropped.
 ///
 /// # Examples
 ///
@@ -516,6 +519,8 @@ pub struct TimerThread<S: Spawn> {
     /// Set by the thread before it does anything.
     id: Arc<OnceLock<ThreadId>>,
     thread: Option<JoinHandle<()>>,
+    /// Counted by forks: the process that the thread is in.
+    generation: u32,
 }
 
 impl<S: Spawn> std::ops::Deref for TimerThread<S> {
@@ -528,6 +533,10 @@ impl<S: Spawn> std::ops::Deref for TimerThread<S> {
 
 impl<S: Spawn> Drop for TimerThread<S> {
     fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            // The thread is not in this process, and may have had the lock; its share of the wheel stays for good.
+            return std::mem::forget(self.thread.take());
+        }
         self.wheel.shutdown();
         if let Some(thread) = self.thread.take() {
             if self.id.get() != Some(&std::thread::current().id()) {

@@ -167,7 +167,8 @@ fn remove(queue: &mut VecDeque<Waiter>, ticket: u64) {
 ///
 /// For a value behind a mutex [`Condvar`](crate::sync::Condvar) is the simpler, smaller and faster choice, and works in
 /// shared memory; this one is for locks that are acquired and released by hand, knows who came first, and never wakes
-/// anybody without a notification. It is for the threads of one process.
+/// anybody without a notification. It is for the threads of one process; a forked child makes itself a new one, since in
+/// the old one its parent's threads still wait.
 ///
 /// # Memory ordering
 ///

@@ -11,8 +11,7 @@
 //! Names are kept in thread-locals (a process's in a static), which a forked child forgets.
 
 use std::cell::Cell;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::prim::local;
 use crate::sync::state::State;
@@ -99,14 +98,14 @@ impl Identity for Process {
 
     #[inline(always)]
     fn known() -> State {
-        State::from_bits(PROCESS.load(Ordering::Relaxed))
+        process()
     }
 
     #[cold]
     fn named() -> State {
         forget_in_children();
         let name = name_of(life::current(Kind::Process));
-        PROCESS.store(name.bits(), Ordering::Relaxed);
+        set_process(name);
         name
     }
 
@@ -117,7 +116,31 @@ impl Identity for Process {
 
 local! { static HERE: Cell<State> = Cell::new(State::NO_OWNER); }
 local! { static THREAD: Cell<State> = Cell::new(State::NO_OWNER); }
+
+#[cfg(not(loom))]
 static PROCESS: AtomicU64 = AtomicU64::new(State::NO_OWNER.bits());
+// In models each thread is a process of its own.
+#[cfg(loom)]
+local! { static PROCESS: Cell<State> = Cell::new(State::NO_OWNER); }
+
+#[cfg(not(loom))]
+#[inline(always)]
+fn process() -> State {
+    State::from_bits(PROCESS.load(Ordering::Relaxed))
+}
+#[cfg(loom)]
+fn process() -> State {
+    PROCESS.with(Cell::get)
+}
+
+#[cfg(not(loom))]
+fn set_process(name: State) {
+    PROCESS.store(name.bits(), Ordering::Relaxed);
+}
+#[cfg(loom)]
+fn set_process(name: State) {
+    PROCESS.with(|process| process.set(name));
+}
 
 fn name_of(life: Life) -> State {
     State::owner_named(life.id, life.mark)
@@ -132,10 +155,15 @@ fn life_of(owner: State) -> Life {
 fn forget_in_children() {
     extern "C" fn forget() {
         THREAD.with(|thread| thread.set(State::NO_OWNER));
-        PROCESS.store(State::NO_OWNER.bits(), Ordering::Relaxed);
+        set_process(State::NO_OWNER);
     }
-    static ASKED: Once = Once::new();
-    ASKED.call_once(|| fork::in_each_child(forget));
+    // Not a `Once`: a child that is forked while another thread is in it would wait for that thread. To have it forgotten
+    // more than once does no harm.
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.load(Ordering::Relaxed) {
+        fork::in_each_child(forget);
+        ASKED.store(true, Ordering::Relaxed);
+    }
 }
 
 #[cfg(all(test, not(loom)))]

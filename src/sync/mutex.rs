@@ -30,11 +30,12 @@ use crate::sync::scope::{Private, Scope, Shared};
 /// # In shared memory
 ///
 /// `Mutex<T, Shared>` works among all processes that map the memory it lies in. All-zero bytes are an unlocked mutex,
-/// if they are a value of `T`. It is *robust*: when a thread, or its process, ends while it holds the lock, another
+/// if they are a value of `T`. It is *robust*: when a process ends while one of its threads holds the lock, another
 /// gets it within some 25 ms, with [`LockError::OwnerDied`]. Nobody needs to do anything for that: waiters sleep for
-/// 20 ms at most and then look whether the owner lives. Owners are told apart by their thread id and start time, so
+/// 20 ms at most and then look whether the owner lives. Owners are told apart by their process id and start time, so
 /// an id that is in use again misleads nobody. All must be in one PID namespace (the death of an owner in another is
-/// not noticed), and an owner that calls `execve` counts as alive.
+/// not noticed), and an owner that calls `execve` counts as alive. A guard that leaked keeps the lock, also when its
+/// thread has ended: another may have got the value from it. It goes with the process.
 ///
 /// # Memory ordering
 ///
@@ -277,16 +278,17 @@ impl<T: ?Sized> Mutex<T, Shared> {
     /// ```
     /// use gristmill::sync::{LockError, Mutex, MutexGuard};
     ///
-    /// let mutex = Mutex::shared(vec![1]);
-    /// std::thread::scope(|s| {
-    ///     // A thread that ends with the lock is dead, too.
-    ///     s.spawn(|| std::mem::forget(mutex.lock()));
-    /// });
-    /// let Err(LockError::OwnerDied(mut guard)) = mutex.lock() else { unreachable!() };
-    /// guard.clear();
-    /// MutexGuard::mark_consistent(&guard);
-    /// drop(guard);
-    /// assert!(mutex.lock().is_ok());
+    /// let mutex = Mutex::shared([1, 1]); // as a field of what a segment holds
+    /// let pair = match mutex.lock() {
+    ///     Ok(pair) => pair,
+    ///     Err(LockError::OwnerDied(mut pair)) => {
+    ///         pair[1] = pair[0];
+    ///         MutexGuard::mark_consistent(&pair);
+    ///         pair
+    ///     }
+    ///     Err(error) => panic!("{error}"),
+    /// };
+    /// assert_eq!(pair[0], pair[1]);
     /// ```
     #[inline]
     pub fn lock(&self) -> Robust<'_, T> {

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// Why a lock in shared memory was not simply locked: an owner of it died.
 ///
-/// A thread that is killed, or ends, while it holds a lock in shared memory leaves what the lock guards as it was at
-/// that moment, maybe half changed. The next one to lock gets [`OwnerDied`](Self::OwnerDied) with a guard: it has the
+/// A process that is killed, or ends, while it holds a lock in shared memory leaves what the lock guards as it was at
+/// that moment, maybe half changed. (Of a `ReentrantMutex`, which gives nothing out to change, a thread that ends is
+/// enough.) The next one to lock gets [`OwnerDied`](Self::OwnerDied) with a guard: it has the
 /// lock, is to look at the value, repair it and say so by `mark_consistent`. If it drops the guard without that, the
 /// value is given up: everybody gets [`NotRecoverable`](Self::NotRecoverable) from then on.
 ///

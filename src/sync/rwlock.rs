@@ -31,12 +31,12 @@ use crate::sync::scope::{Private, Reach, Scope, Shared};
 /// # In shared memory
 ///
 /// `RwLock<T, Shared>` works among all processes that map the memory it lies in. All-zero bytes are an unlocked lock, if
-/// they are a value of `T`. It has 30 seats for readers, each with the name of who sits there, which takes 256 bytes; a
-/// 31st waits until one is free. It is robust: if a reader dies, writers notice within some 25 ms and go on, and nobody
-/// else needs to know. If a writer dies, the next to lock gets [`LockError::OwnerDied`](crate::sync::LockError), *as a
-/// writer*, also one that wanted to read, so that it can repair the value.
-/// [`downgrade`](RwLockWriteGuard::downgrade) makes a reader of it. What [`Mutex`](crate::sync::Mutex) says about PID
-/// namespaces and `execve` holds here too.
+/// they are a value of `T`. It has 30 seats for readers, each with the name of the process that sits there, which takes
+/// 256 bytes; a 31st waits until one is free. It is robust: if a reader's process dies, writers notice within some 25 ms
+/// and go on, and nobody else needs to know. If a writer's dies, the next to lock gets
+/// [`LockError::OwnerDied`](crate::sync::LockError), *as a writer*, also one that wanted to read, so that it can repair
+/// the value. [`downgrade`](RwLockWriteGuard::downgrade) makes a reader of it. What [`Mutex`](crate::sync::Mutex) says
+/// about PID namespaces, `execve` and guards that leak holds here too.
 ///
 /// # Memory ordering
 ///

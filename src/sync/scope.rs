@@ -88,7 +88,8 @@ impl Reach for Private {
 }
 impl Reach for Shared {
     const SHARED: bool = true;
-    type Guarded = Owned<Thread, true>;
+    // A guard that leaked may have lent its value to other threads: they end with the process at the latest.
+    type Guarded = Owned<Process, true>;
     type Loose = Owned<Process, true>;
     type Owned = Owned<Thread, true>;
     type ReadWrite = Seated;

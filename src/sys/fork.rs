@@ -3,11 +3,12 @@
 #![allow(unsafe_code, reason = "registers a handler with the C library")]
 
 use std::cell::{Cell, UnsafeCell};
+use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -27,21 +28,34 @@ fn gate() -> MutexGuard<'static, ()> {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open_gate() {
-    drop(HELD.take().map(ManuallyDrop::into_inner));
+/// Does this thread hold it, as it forks?
+fn is_forking() -> bool {
+    let held = HELD.take();
+    let is_held = held.is_some();
+    HELD.set(held);
+    is_held
+}
+
+/// Did this thread hold it?
+fn open_gate() -> bool {
+    HELD.take().map(ManuallyDrop::into_inner).is_some()
 }
 
 extern "C" fn before() {
-    HELD.set(Some(ManuallyDrop::new(gate())));
+    let held = HELD.take();
+    HELD.set(held.or_else(|| Some(ManuallyDrop::new(gate()))));
 }
 
 extern "C" fn in_parent() {
-    open_gate();
+    let _was_held = open_gate();
 }
 
 extern "C" fn in_child() {
+    if !open_gate() {
+        // The handlers are there twice, and have run.
+        return;
+    }
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    open_gate();
     for place in &IN_CHILD {
         let then = place.load(Ordering::Relaxed);
         if !then.is_null() {
@@ -62,12 +76,16 @@ pub(crate) fn generation() -> u32 {
 ///
 /// Source: `pthread_atfork(3)`. A child made by a bare `clone(2)` is not noticed.
 pub(crate) fn count() {
-    static COUNTING: Once = Once::new();
-    COUNTING.call_once(|| {
-        // SAFETY: the handlers never go away. What that of the child does is possible there (an atomic add, unlocking
-        // a mutex that this thread holds and nobody waits for, loads, and what `watch` allows).
-        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-    });
+    // Not a `Once`: a child that is forked while another thread is in it would wait for that thread.
+    static COUNTING: AtomicBool = AtomicBool::new(false);
+    if COUNTING.load(Ordering::Relaxed) {
+        return;
+    }
+    // Several threads, or a child and its parent, may come here: the handlers may be there more than once.
+    // SAFETY: the handlers never go away. What that of the child does is possible there (an atomic add, unlocking
+    // a mutex that this thread holds and nobody waits for, loads, and what `watch` allows).
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    COUNTING.store(true, Ordering::Relaxed);
 }
 
 /// Starts counting, and has every forked child call `then` on its one thread, before `fork` returns there. Naming the
@@ -108,7 +126,8 @@ impl<T> Kept<T> {
     /// Shows `look` the value. `look` is short, and neither forks, nor runs anybody else's code, nor touches a `Kept`.
     pub(crate) fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
         count();
-        let _gate = gate();
+        // Other people's handlers of forks may come here between ours.
+        let _gate = (!is_forking()).then(gate);
         // SAFETY: the gate is ours, and nobody touches the value without it.
         look(unsafe { &mut *self.0.get() })
     }
@@ -180,9 +199,10 @@ pub(crate) fn in_each_child(then: extern "C" fn()) {
 
 /// Ends a forked child whose thread has come back into code of the parent's that cannot go on.
 pub(crate) fn leave_child() -> ! {
-    eprintln!(
-        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child"
-    );
+    let why =
+        "gristmill: a forked child returned into a worker thread of its parent's mill; ending the child";
+    // Nobody may read what we say.
+    let _ = writeln!(std::io::stderr(), "{why}");
     // SAFETY: ends the process at once, without running exit handlers that belong to the parent.
     unsafe { libc::_exit(101) }
 }
@@ -191,7 +211,7 @@ pub(crate) fn leave_child() -> ! {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::{Fresh, Kept};
+    use super::{Fresh, Kept, count, generation};
 
     #[test]
     fn a_fresh_global_is_made_once() {
@@ -202,6 +222,27 @@ mod tests {
             }
         });
         assert_eq!(NUMBER.get().load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn handlers_that_are_there_twice_count_once() {
+        count();
+        // SAFETY: as in `count`.
+        unsafe { libc::pthread_atfork(Some(super::before), Some(super::in_parent), Some(super::in_child)) };
+        let here = generation();
+        // SAFETY: the child calls nothing but the handlers, loads, `Kept` and `_exit`.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            static NUMBER: Kept<u32> = Kept::new(7);
+            let right = generation() == here + 1 && NUMBER.get() == 7;
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(i32::from(!right)) };
+        }
+        let mut status = -1;
+        // SAFETY: waits for the child from above.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert_eq!(generation(), here);
     }
 
     #[test]

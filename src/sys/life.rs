@@ -1,14 +1,15 @@
 //! Whether some thread or process of this machine has ended.
 //!
 //! A kernel's id says who is meant only while that one lives: ids are used again. So a [`Life`] is an id and a *mark*
-//! made of the time at which the thread or process started (in ticks of the kernel, modulo 2^20) and of the PID
-//! namespace that the id belongs to (12 bits of its inode number). Somebody else with the same id and mark would have
-//! to start on the very tick that matches, modulo three hours.
+//! made of the time at which the thread or process started (in ticks of the kernel, modulo 2^20) and of the namespaces
+//! in which the id and the time are told (12 bits of a hash of their inode numbers). Somebody else with the same id and
+//! mark would have to start on the very tick that matches, modulo three hours.
 //!
-//! Who cannot be judged counts as alive: an id of another PID namespace, or one whose start cannot be read and that
+//! Who cannot be judged counts as alive: an id of another PID namespace or time namespace (all but one in 4,096 such
+//! pairs are told apart: do not share locks between containers that do not share these), or one whose start cannot be read and that
 //! is in use. A program that replaces itself by `execve` is the same thread to the kernel, and counts as alive too.
 //!
-//! Source: `kill(2)` with signal 0; `proc_pid_stat(5)`, fields 3, 20 and 22; `namespaces(7)`.
+//! Source: `kill(2)` with signal 0; `proc_pid_stat(5)`, fields 3, 20 and 22; `pid_namespaces(7)`; `time_namespaces(7)`.
 
 /// One thread's, or one process's, time on earth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,9 +76,15 @@ mod imp {
         other || (stat.ended && (kind == Kind::Thread || stat.threads <= 1))
     }
 
-    /// The PID namespace of this process, as far as a mark has room for it.
+    /// The namespaces that ids and start times are told in here, as far as a mark has room for them.
     fn namespace() -> u32 {
-        std::fs::metadata("/proc/self/ns/pid").map_or(0, |file| file.ino() as u32 & 0xfff)
+        let inode = |path| std::fs::metadata(path).map_or(0, |file| file.ino());
+        mix(inode("/proc/self/ns/pid"), inode("/proc/self/ns/time"))
+    }
+
+    fn mix(pid: u64, time: u64) -> u32 {
+        // Inode numbers follow each other; the factor (of Fibonacci hashing) spreads them over the upper bits.
+        ((pid.rotate_left(32) ^ time).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (32 + START_BITS)) as u32
     }
 
     struct Stat {
@@ -119,7 +126,7 @@ mod imp {
     mod tests {
         use std::process::{Command, Stdio};
 
-        use super::{Kind, Life, START_BITS, current, is_over, parse};
+        use super::{Kind, Life, START_BITS, current, is_over, mix, parse};
 
         #[test]
         fn a_line_of_the_kernels_is_read() {
@@ -132,6 +139,14 @@ mod imp {
             {
                 assert!(parse(broken).is_none());
             }
+        }
+
+        #[test]
+        fn neighbouring_namespaces_are_told_apart() {
+            let marks: std::collections::HashSet<_> = (0..16)
+                .flat_map(|pid| (0..16).map(move |time| mix(0xf000_0000 + pid, 0xf000_0000 + time)))
+                .collect();
+            assert!(marks.len() > 240 && marks.iter().all(|mark| *mark < 1 << 12), "{}", marks.len());
         }
 
         #[test]

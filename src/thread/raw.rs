@@ -248,7 +248,7 @@ fn uncaught(args: &UnraisableArgs<'_>) {
         return default_unraisable_hook(args);
     };
     if let Err(payload) = report::aloud(|| hook(args)) {
-        eprintln!("gristmill: the unraisable hook panicked over thread {}:", args.ident);
+        report::tell(format_args!("gristmill: the unraisable hook panicked over thread {}:", args.ident));
         default_unraisable_hook(args);
         drop_quietly(payload);
     }

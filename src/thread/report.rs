@@ -13,6 +13,7 @@ use std::any::{Any, TypeId};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io::Write;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -175,9 +176,9 @@ impl<'a> UncaughtPanic<'a> {
             Some(location) => location,
             None => &"an unknown place",
         };
-        eprintln!("thread '{thread}' panicked at {place}:\n{}", self.message());
+        tell(format_args!("thread '{thread}' panicked at {place}:\n{}", self.message()));
         if let Some(backtrace) = self.backtrace() {
-            eprintln!("{backtrace}");
+            tell(format_args!("{backtrace}"));
         }
     }
 }
@@ -197,6 +198,12 @@ fn message(payload: &(dyn Any + Send)) -> Option<&str> {
         Some(text) => Some(text),
         None => payload.downcast_ref::<String>().map(String::as_str),
     }
+}
+
+/// Writes a line to the standard error stream. If nobody can be told there, nobody is: `eprintln!` would panic, and what
+/// comes after the panic that is told of must not be lost to another.
+pub(crate) fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn take_note() -> Option<Note> {

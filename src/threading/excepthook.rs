@@ -150,7 +150,7 @@ pub(crate) fn uncaught(thread: &Thread, payload: &Payload) {
         return default_excepthook(&args);
     };
     if let Err(payload) = report::aloud(|| hook(&args)) {
-        eprintln!("gristmill: the excepthook panicked over thread '{}':", thread.name());
+        report::tell(format_args!("gristmill: the excepthook panicked over thread '{}':", thread.name()));
         default_excepthook(&args);
         drop_quietly(payload);
     }

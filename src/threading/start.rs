@@ -89,16 +89,19 @@ impl Thread {
     /// The life of the thread, on itself.
     fn live(self, setup: Option<&Setup>) {
         current::enter(self.clone());
-        let Some(body) = self.take_body() else { return };
+        // Nothing is left of what a timer that was cancelled just now would have run.
+        let body = self.take_body();
         if let Some(setup) = setup {
-            let refused = body.set_up().err();
+            let refused = body.as_ref().and_then(|body| body.set_up().err());
             let go_on = refused.is_none();
             setup.tell(refused);
             if !go_on {
                 return drop_quietly(body);
             }
         }
-        self.perform(body);
+        if let Some(body) = body {
+            self.perform(body);
+        }
     }
 
     /// Runs what it is to run, here and now, with its hooks.
@@ -150,5 +153,25 @@ impl Setup {
         self.done.wait(None);
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
         refused.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Setup, Thread};
+    use crate::unwind::drop_quietly;
+
+    /// As when a timer with CPUs of its own is cancelled while it is being started.
+    #[test]
+    fn who_starts_a_thread_without_a_body_is_not_kept_waiting() {
+        let thread = Thread::builder().nice(0).build(|| ());
+        drop_quietly(thread.take_body());
+        let setup = Setup::default();
+        let own = thread.clone();
+        std::thread::scope(|s| {
+            s.spawn(|| own.live(Some(&setup)));
+        });
+        assert!(setup.done.is_set());
+        assert!(setup.wait().is_ok());
     }
 }

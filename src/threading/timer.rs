@@ -15,7 +15,7 @@ use crate::thread::{JoinError, StartError, get_ident, hold};
 use crate::threading::builder::ThreadBuilder;
 use crate::threading::clock::{self, Ring};
 use crate::threading::object::Thread;
-use crate::unwind::drop_quietly;
+use crate::unwind::{drop_quietly, halt};
 
 const OPEN: u8 = 0;
 const RUNS: u8 = 1;
@@ -48,6 +48,15 @@ impl Fate {
 
     fn is(&self, fate: u8) -> bool {
         self.settled.load(Ordering::SeqCst) == fate
+    }
+}
+
+/// The timer is over when this is dropped: with its function, whether that has run, or its thread could not be set up.
+struct Over(Arc<Fate>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.finished.set();
     }
 }
 
@@ -125,7 +134,8 @@ impl TimerBuilder {
         self
     }
 
-    /// How the thread is to be that the function runs on.
+    /// How the thread is to be that the function runs on. If it cannot be set up so (its CPUs, its niceness), the function
+    /// does not run, and the timer is finished.
     ///
     /// # Examples
     ///
@@ -172,18 +182,18 @@ impl TimerBuilder {
     pub fn build<F: FnOnce() + Send + 'static>(self, function: F) -> Timer {
         let fate = Arc::new(Fate { settled: AtomicU8::new(OPEN), finished: Done::new() });
         let (interval, is_dedicated) = (self.interval, self.is_dedicated);
-        let theirs = Arc::clone(&fate);
+        let over = Over(Arc::clone(&fate));
         let thread = self.thread.build_run::<F>(Box::new(move |stage| {
+            let Over(fate) = &over;
             if is_dedicated {
-                theirs.finished.wait(futex::deadline(interval));
-                if !theirs.settle(RUNS) {
+                fate.finished.wait(futex::deadline(interval));
+                if !fate.settle(RUNS) {
                     return drop_quietly(function);
                 }
             }
             if let Err(payload) = stage.call(function) {
                 drop_quietly(payload);
             }
-            theirs.finished.set();
         }));
         Timer(Arc::new(Inner {
             interval,
@@ -573,7 +583,10 @@ impl fmt::Debug for Timer {
 pub struct CancelOnDrop(Timer);
 
 impl Drop for CancelOnDrop {
+    /// A panic in the drop of what the function captured goes no further: this may run while another one unwinds.
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Err(payload) = halt(|| self.0.cancel()) {
+            drop_quietly(payload);
+        }
     }
 }

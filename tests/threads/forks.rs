@@ -2,9 +2,11 @@
 
 #![allow(unsafe_code, reason = "forks")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use gristmill::sched::{Job, TimerWheel};
 use gristmill::thread::{
     Ident, ThreadHandle, count, get_ident, get_native_id, is_main_thread, start_joinable_thread,
 };
@@ -209,5 +211,84 @@ fn a_result_that_was_left_behind() {
         drop(stop);
         let handle = handle.lock().unwrap().take();
         handle.unwrap().join().unwrap();
+    });
+}
+
+/// Its thread is not in the child, which neither waits for it nor takes its timers away.
+#[test]
+fn a_wheel_whose_thread_was_left_behind() {
+    let _watched = watch("a_wheel_whose_thread_was_left_behind");
+    alone("forks::a_wheel_whose_thread_was_left_behind", || {
+        let wheel = TimerWheel::new(|job: Job| job()).start().unwrap();
+        let dropped = Arc::new(());
+        let witness = Arc::clone(&dropped);
+        wheel.enter_after(Duration::from_secs(3_600), move || drop(witness)).unwrap();
+        let wheel = Mutex::new(Some(wheel));
+        in_fork(|| {
+            drop(wheel.lock().unwrap().take());
+            assert_eq!(Arc::strong_count(&dropped), 2);
+        });
+        drop(wheel.lock().unwrap().take());
+        assert_eq!(Arc::strong_count(&dropped), 1);
+    });
+}
+
+/// A child that is forked while another thread locks something in shared memory for the first time in its process.
+#[test]
+fn a_first_lock_in_shared_memory_in_the_middle_of_a_fork() {
+    static STAGE: AtomicUsize = AtomicUsize::new(0);
+    static DELAY: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn about_to_fork() {
+        STAGE.store(1, Ordering::SeqCst);
+        while STAGE.load(Ordering::SeqCst) == 1 {
+            std::thread::yield_now();
+        }
+        // Not too early, and not too late.
+        for _ in 0..DELAY.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+    }
+    let _watched = watch("a_first_lock_in_shared_memory_in_the_middle_of_a_fork");
+    alone("forks::a_first_lock_in_shared_memory_in_the_middle_of_a_fork", || {
+        let lock = || drop(gristmill::sync::Mutex::shared(()).lock().unwrap());
+        for round in 0..50 {
+            DELAY.store(round * 16, Ordering::SeqCst);
+            // A process in which nobody has locked anything yet.
+            in_fork(|| {
+                // SAFETY: the handler touches an atomic only.
+                assert_eq!(unsafe { libc::pthread_atfork(Some(about_to_fork), None, None) }, 0);
+                std::thread::scope(|s| {
+                    s.spawn(|| {
+                        while STAGE.load(Ordering::SeqCst) == 0 {
+                            std::thread::yield_now();
+                        }
+                        STAGE.store(2, Ordering::SeqCst);
+                        lock();
+                    });
+                    in_fork(|| {
+                        // SAFETY: ends a child that waits for a thread which it has not.
+                        unsafe { libc::alarm(10) };
+                        lock();
+                    });
+                });
+            });
+        }
+    });
+}
+
+/// Handlers of others, which run while ours hold what a fork must find whole.
+#[test]
+fn handlers_of_others_may_ask_for_names() {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn ask() {
+        NAMES.fetch_add(current_thread().name().len(), Ordering::SeqCst);
+    }
+    let _watched = watch("handlers_of_others_may_ask_for_names");
+    alone("forks::handlers_of_others_may_ask_for_names", || {
+        // SAFETY: the handler is for this test's forks, in which no other thread keeps it waiting.
+        assert_eq!(unsafe { libc::pthread_atfork(Some(ask), Some(ask), Some(ask)) }, 0);
+        let name = current_thread().name().len();
+        in_fork(|| assert!(NAMES.load(Ordering::SeqCst) >= 2 * name));
+        assert_eq!(NAMES.load(Ordering::SeqCst), 2 * name);
     });
 }

@@ -1,5 +1,9 @@
 //! Who is told of panics, and of threads that come and go. Hooks are the process's: each test has its own.
 
+#![allow(unsafe_code, reason = "puts another file in the place of the standard error stream")]
+
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -7,9 +11,9 @@ use gristmill::thread::{
     default_unraisable_hook, exit, set_unraisable_hook, start_joinable_thread, unraisable_hook,
 };
 use gristmill::threading::{
-    EventKind, JoinFailure, Thread, Timer, current_thread, default_excepthook, excepthook, profile_hook,
-    set_excepthook, set_profile, set_profile_all_threads, set_trace, set_trace_all_threads, spawn,
-    trace_hook,
+    EventKind, ExceptHookArgs, JoinFailure, Thread, Timer, current_thread, default_excepthook, excepthook,
+    profile_hook, set_excepthook, set_profile, set_profile_all_threads, set_trace, set_trace_all_threads,
+    spawn, trace_hook,
 };
 
 use crate::stage::{alone, kept_alive, times};
@@ -185,7 +189,6 @@ fn new_threads_are_traced() {
     alone("hooks::new_threads_are_traced", || {
         let seen = Seen::default();
         let (before, end) = kept_alive();
-        before.native_id().unwrap();
         assert!(set_trace(Some(record(&seen))).is_none());
         assert!(trace_hook().is_some());
         run("a", || ());
@@ -266,4 +269,25 @@ fn a_trace_hook_that_panics() {
         return;
     };
     assert_eq!(times(&stderr, "the tracer broke"), 1, "{stderr}");
+}
+
+/// Nobody can be told of a panic, and whoever waits for the thread learns of it all the same.
+#[test]
+fn an_error_stream_that_nobody_reads() {
+    let _watched = watch("an_error_stream_that_nobody_reads");
+    alone("hooks::an_error_stream_that_nobody_reads", || {
+        let (stream, reader) = UnixStream::pair().unwrap();
+        drop(reader);
+        // SAFETY: puts one open file in the place of another.
+        assert_eq!(unsafe { libc::dup2(stream.as_raw_fd(), libc::STDERR_FILENO) }, libc::STDERR_FILENO);
+        let hooks: [fn(&ExceptHookArgs<'_>); 2] = [default_excepthook, |_| panic!("as does the hook")];
+        for hook in hooks {
+            set_excepthook(Some(Arc::new(hook)));
+            let joined = spawn(|| panic!("into the void")).unwrap().join();
+            assert!(matches!(joined, Err(JoinFailure::Panicked(_))));
+            let timer = Timer::after(std::time::Duration::ZERO, || panic!("into the void")).unwrap();
+            timer.join().unwrap();
+            assert!(timer.is_finished());
+        }
+    });
 }

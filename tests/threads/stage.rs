@@ -11,11 +11,16 @@ pub(crate) fn until_closed(receive: &mpsc::Receiver<()>) {
     assert!(receive.recv().is_err());
 }
 
-/// A thread that lives until what this returns is dropped.
+/// A thread whose function has begun, and that lives until what this returns is dropped.
 pub(crate) fn kept_alive() -> (Thread, mpsc::Sender<()>) {
     let (send, receive) = mpsc::channel::<()>();
-    let thread = Thread::new(move || until_closed(&receive));
+    let (here, has_come) = mpsc::channel();
+    let thread = Thread::new(move || {
+        here.send(()).unwrap();
+        until_closed(&receive);
+    });
     thread.start().unwrap();
+    has_come.recv().unwrap();
     (thread, send)
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use gristmill::thread::{JoinError, StartError, exit};
-use gristmill::threading::{Timer, TimerBuilder, current_thread, spawn};
+use gristmill::threading::{Thread, Timer, TimerBuilder, current_thread, spawn};
 
 use crate::stage::{alone, until_closed};
 use crate::suite::{boom::boom, ledger::Ledger, tick, until, watch::watch};
@@ -102,6 +102,24 @@ fn its_own_function_cannot_join_or_cancel_it() {
         timer.start().unwrap();
         timer.join().unwrap();
         assert_eq!(receive.recv().unwrap(), (false, Err(JoinError::CurrentThread), true));
+    }
+}
+
+/// Its function does not run, and nobody is kept waiting for it.
+#[test]
+fn one_whose_thread_cannot_be_set_up_is_over() {
+    let _watched = watch("one_whose_thread_cannot_be_set_up_is_over");
+    for builder in kinds(SOON) {
+        let ledger = Ledger::default();
+        let chit = ledger.chit();
+        let timer = builder.thread(Thread::builder().cpus([])).build(move || chit.run());
+        match timer.start() {
+            Ok(()) => timer.join().unwrap(),
+            Err(error) => assert!(matches!(error, StartError::Setup { .. })),
+        }
+        timer.wait_finished();
+        until(|| ledger.dropped() == 1);
+        ledger.settled(0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod apart;
 mod charts;
+mod executors;
 pub(crate) mod foreign;
 pub(crate) mod machine;
 pub(crate) mod names;
@@ -72,6 +73,12 @@ pub fn compare(options: &Options, out: &mut dyn Write) -> Result<Measured, Compa
     let foreign = begun.and_then(Moment::foreign_since);
     progress.set_message("cpython");
     let mut notes = apart::run(&plan, &mut pools, &mut measured);
+    let executors = if options.only.is_empty() && options.engines.is_empty() {
+        progress.set_message("executors");
+        executors::run(&plan, &progress)?
+    } else {
+        Vec::new()
+    };
     progress.finish_and_clear();
     notes.extend(trials.into_iter().filter_map(|trial| trial.note));
 
@@ -96,6 +103,7 @@ pub fn compare(options: &Options, out: &mut dyn Write) -> Result<Measured, Compa
         engines: plan.engines.iter().map(|engine| (engine.name, engine.about)).collect(),
         foreign,
         measured,
+        executors,
         notes,
     };
     table::print(&report, out)?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::charts;
+use super::executors::Timed;
 use super::report::Report;
 use super::rounds::Row;
 use super::spread::Spread;
@@ -39,6 +40,9 @@ pub(super) fn page(report: &Report) -> String {
         "There is nothing to set beside rayon.",
     );
     section(&mut body, "All numbers", &table(rows));
+    if !report.executors.is_empty() {
+        section(&mut body, "Executors", &executors(&report.executors));
+    }
     let engines = report.engines.iter().map(|(name, about)| format!("{name}: {about}"));
     let notes: Vec<_> = engines.chain(report.notes.iter().cloned()).collect();
     section(&mut body, "Engines and notes", &list(&notes));
@@ -123,6 +127,22 @@ fn table(rows: &[Row]) -> String {
         let _ = writeln!(text, "<tr{class}>{cells}</tr>");
     }
     text + "</tbody>\n</table></div>"
+}
+
+fn executors(timed: &[Timed]) -> String {
+    let head: String = super::executors::HEAD.iter().map(|name| format!("<th>{name}</th>")).collect();
+    let rows: String = timed
+        .iter()
+        .map(|timed| {
+            let cells = super::executors::cells(timed).map(|cell| format!("<td>{}</td>", escape(&cell)));
+            format!("<tr>{}</tr>\n", cells.concat())
+        })
+        .collect();
+    let about = super::executors::ABOUT;
+    format!(
+        "<p>{about}</p>\n<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
+         </table></div>"
+    )
 }
 
 fn escape(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::executors::Timed;
 use super::machine::Machine;
 use super::rounds::{Measured, Wrong};
 use super::table::figures;
@@ -18,6 +19,8 @@ pub(super) struct Report {
     /// CPUs that other programs kept busy during the rounds, on average.
     pub(super) foreign: Option<f64>,
     pub(super) measured: Measured,
+    /// Executors beside each other; none if only some kernels were asked for.
+    pub(super) executors: Vec<Timed>,
     /// What a reader must know besides, a sentence each.
     pub(super) notes: Vec<String>,
 }

@@ -34,6 +34,7 @@ pub(super) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", text.trim_end())?;
     }
     writeln!(out)?;
+    super::executors::print(&report.executors, out)?;
     for line in report.summary().into_iter().chain(report.reading()) {
         writeln!(out, "{line}")?;
     }

@@ -73,7 +73,7 @@ pub(super) fn contests(options: &Options) -> Result<Vec<Contest>, CompareError> 
 }
 
 /// `VmRSS` in KiB; 0 where `/proc` does not say.
-fn resident() -> u64 {
+pub(super) fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|size| size.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)

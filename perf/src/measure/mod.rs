@@ -21,6 +21,7 @@ mod rooms;
 mod sheet;
 mod spawns;
 mod submit;
+mod tasks;
 mod tree;
 
 use std::fs::File;
@@ -139,6 +140,11 @@ pub const MEASURES: &[Measure] = &[
     },
     Measure { name: "contexts", about: "reading a variable, copying a context", contests: rooms::contexts },
     Measure { name: "events", about: "scheduled events and timers", contests: rooms::events },
+    Measure { name: "tasks", about: "1 M tiny tasks and their results", contests: tasks::million },
+    Measure { name: "trip-hot", about: "one task and its result, back to back", contests: tasks::hot },
+    Measure { name: "trip-idle", about: "one task and its result, pool asleep", contests: tasks::idle },
+    Measure { name: "as-completed", about: "10,000 and 100,000 futures as they end", contests: tasks::many },
+    Measure { name: "map-endless", about: "memory of a map over an endless input", contests: tasks::endless },
 ];
 
 /// Takes the measurements, prints the table to `out` and writes the CSV. Targets that are missed are no error:

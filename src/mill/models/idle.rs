@@ -17,7 +17,7 @@ struct Mill {
 
 impl Mill {
     fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Mill { idle: Idle::new(workers), job: AtomicBool::new(false) })
+        Arc::new(Mill { idle: Idle::new(workers, workers), job: AtomicBool::new(false) })
     }
 
     fn is_there_a_job(&self) -> bool {

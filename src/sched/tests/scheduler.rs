@@ -142,6 +142,24 @@ fn run_until_leaves_what_is_later() {
     assert_eq!(scheduler.run_until(100), None);
 }
 
+/// Whether it is over by now or not.
+#[test]
+fn run_until_leaves_what_is_later_and_late() {
+    let (scheduler, log) = (manual(), Log::default());
+    for time in [3, 5, 6, 9] {
+        scheduler.enterabs(time, 0, log.add(time));
+    }
+    scheduler.clock().advance(7);
+    assert_eq!(scheduler.run_until(5), Some(0));
+    assert_eq!(log.take(), [3, 5]);
+    // An action that takes long.
+    scheduler.enterabs(7, 0, |scheduler| scheduler.clock().advance(10));
+    assert_eq!(scheduler.run_until(8), Some(0));
+    assert_eq!(log.take(), [6]);
+    assert_eq!(scheduler.run_pending(), None);
+    assert_eq!(log.take(), [9]);
+}
+
 #[test]
 fn a_delay_function_is_asked_for_what_is_left_and_for_nothing_after_each_event() {
     let now = Arc::new(Mutex::new(0_i64));

@@ -66,6 +66,7 @@ proptest! {
     fn nothing_is_early_nor_later_than_the_resolution(steps in steps(), resolution in 1..5_000_u64) {
         let ran = Arc::new(Mutex::new(Vec::new()));
         let wheel = TimerWheel::with_resolution(here, Duration::from_nanos(resolution));
+        // After the wheel: what is due before that is in no order but that of entry.
         let begin = Instant::now();
         let (mut heap, mut ids, mut now) = (BinaryHeap::new(), Vec::new(), 0_u64);
         for step in steps {
@@ -116,6 +117,21 @@ fn one_deadlines_jobs_come_in_order_of_entry() {
     assert_eq!(receive.try_iter().count(), 0);
     assert_eq!(wheel.advance(due + wheel.resolution()), None);
     assert!(receive.try_iter().eq(0..1_000));
+}
+
+/// To a wheel they are all due at its first tick, however far apart they are.
+#[test]
+fn deadlines_before_the_wheel_began_come_in_order_of_entry() {
+    let (send, receive) = channel();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_micros(1) {}
+    let wheel = TimerWheel::with_resolution(here, Duration::from_nanos(1));
+    for delay in [700, 3, 500, 0] {
+        let send = send.clone();
+        wheel.enter_at(begin + Duration::from_nanos(delay), move || send.send(delay).unwrap()).unwrap();
+    }
+    assert_eq!(wheel.advance(begin), None);
+    assert!(receive.try_iter().eq([700, 3, 500, 0]));
 }
 
 #[test]

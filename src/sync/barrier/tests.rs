@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::sync::tests::in_both_scopes;
@@ -233,13 +233,13 @@ fn nobody_is_late_while_the_action_runs() {
 #[test]
 fn an_action_that_aborts_or_resets_breaks_its_round() {
     for reset in [false, true] {
-        let slot: Arc<std::sync::OnceLock<Arc<Barrier>>> = Arc::default();
+        let slot: Arc<std::sync::OnceLock<Weak<Barrier>>> = Arc::default();
         let barrier = Arc::new({
             let slot = Arc::clone(&slot);
             let end = if reset { Barrier::reset } else { Barrier::abort };
-            Barrier::builder(2).action(move || end(slot.get().unwrap())).build()
+            Barrier::builder(2).action(move || end(&slot.get().unwrap().upgrade().unwrap())).build()
         });
-        slot.set(Arc::clone(&barrier)).unwrap();
+        slot.set(Arc::downgrade(&barrier)).unwrap();
         std::thread::scope(|s| {
             let waiter = s.spawn(|| barrier.wait());
             assert_eq!(barrier.wait(), Err(BrokenBarrier));

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::sync::tests::in_both_scopes;
+use crate::sync::tests::{die_after, in_both_scopes, mapped};
 use crate::sync::{Condvar, LockError, Mutex, MutexGuard, Private, Scope, Shared};
 use crate::unwind::halt;
 
@@ -334,7 +334,7 @@ fn two_mutexes_at_a_time_are_refused() {
 /// The waiter comes back to a lock whose owner has died, and passes its call on.
 #[test]
 fn a_death_meanwhile_is_told_to_who_waited() {
-    let bin = pair::<_, Shared>(0);
+    let bin = mapped(pair::<_, Shared>(0));
     std::thread::scope(|s| {
         let waiters = [(); 3].map(|()| {
             s.spawn(|| match bin.1.wait(bin.0.lock().unwrap()) {
@@ -347,11 +347,10 @@ fn a_death_meanwhile_is_told_to_who_waited() {
                 Err(LockError::NotRecoverable) => unreachable!(),
             })
         });
-        drop(await_waiters(&bin, 3));
-        s.spawn(|| {
+        drop(await_waiters(bin, 3));
+        die_after(|| {
             let guard = bin.0.lock().unwrap();
             bin.1.notify_all();
-            // As if the thread were killed with the lock.
             std::mem::forget(guard);
         });
         let told = waiters.map(|waiter| waiter.join().unwrap());
@@ -362,7 +361,7 @@ fn a_death_meanwhile_is_told_to_who_waited() {
 
 #[test]
 fn a_lock_that_is_lost_ends_all_waits() {
-    let bin = pair::<_, Shared>(0);
+    let bin = mapped(pair::<_, Shared>(0));
     std::thread::scope(|s| {
         let waiters = [(); 3].map(|()| {
             s.spawn(|| match bin.1.wait(bin.0.lock().unwrap()) {
@@ -372,8 +371,8 @@ fn a_lock_that_is_lost_ends_all_waits() {
                 Ok(_) => 100,
             })
         });
-        drop(await_waiters(&bin, 3));
-        s.spawn(|| {
+        drop(await_waiters(bin, 3));
+        die_after(|| {
             let guard = bin.0.lock().unwrap();
             bin.1.notify_all();
             std::mem::forget(guard);

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{Count, check_deaths};
-use crate::sync::identity::{Identity, Thread};
+use crate::sync::identity::{Identity, Process, Thread};
 use crate::sync::mutex::{Mutex, MutexGuard};
 use crate::sync::recover::LockError;
 use crate::sync::scope::Shared;
 use crate::sys::life::{self, Life};
 
-/// The calling thread is dead for others from now on.
+/// The calling thread is dead for others from now on, and so is its process.
 pub(super) fn die() {
-    let (id, mark) = Thread::me().name();
-    life::end(Life { id, mark });
+    for (id, mark) in [Thread::me().name(), Process::me().name()] {
+        life::end(Life { id, mark });
+    }
 }
 
 /// One of two waiters gets the lock from the dead; the other learns of it if the first does not repair the value, and

@@ -109,15 +109,16 @@ impl<T: ?Sized> RwLockWriteGuard<'_, T, Shared> {
     /// ```
     /// use gristmill::sync::{LockError, RwLock, RwLockWriteGuard};
     ///
-    /// let lock = RwLock::shared([1, 1]);
-    /// std::thread::scope(|s| {
-    ///     // A thread that ends with the lock is dead, too.
-    ///     s.spawn(|| std::mem::forget(lock.write()));
-    /// });
-    /// let Err(LockError::OwnerDied(mut pair)) = lock.read() else { unreachable!() };
-    /// pair[1] = pair[0];
-    /// RwLockWriteGuard::mark_consistent(&pair);
-    /// let pair = RwLockWriteGuard::downgrade(pair);
+    /// let lock = RwLock::shared([1, 1]); // as a field of what a segment holds
+    /// let pair = match lock.read() {
+    ///     Ok(pair) => pair,
+    ///     Err(LockError::OwnerDied(mut pair)) => {
+    ///         pair[1] = pair[0];
+    ///         RwLockWriteGuard::mark_consistent(&pair);
+    ///         RwLockWriteGuard::downgrade(pair)
+    ///     }
+    ///     Err(error) => panic!("{error}"),
+    /// };
     /// assert_eq!(*pair, *lock.read().unwrap());
     /// ```
     #[doc(alias = "pthread_mutex_consistent")]

@@ -1,10 +1,10 @@
 //! Many readers or one writer, for memory that several processes share: each reader has a seat with its name on it.
 //!
-//! A count of readers cannot tell who is dead. So a reader writes its name on a free seat, and then looks whether a
-//! writer is there; a writer takes a lock, and then looks whether all seats are free. Of the two each sees the other, as
-//! both write before they read with a fence between. A reader that sees a writer leaves its seat and takes the writers'
-//! lock itself; with that in hand it sits down, and unlocks. So whoever has to wait, waits for that lock, which is
-//! robust and fair.
+//! A count of readers cannot tell who is dead. So a reader writes its name, that is its process's, on a free seat, and
+//! then looks whether a writer is there; a writer takes a lock, and then looks whether all seats are free. Of the two
+//! each sees the other, as both write before they read with a fence between. A reader that sees a writer leaves its seat
+//! and takes the writers' lock itself; with that in hand it sits down, and unlocks. So whoever has to wait, waits for
+//! that lock, which is robust and fair.
 //!
 //! The holder of the lock is the only one who waits for seats. It puts 1 on the *bell* and sleeps there; whoever leaves a
 //! seat rings, if it finds 1. All its sleeps are short: it looks whether those on the seats live, and clears the seats
@@ -21,7 +21,7 @@ use crate::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::prim::atomic::{AtomicU32, AtomicU64, fence};
 use crate::prim::fence_after_update;
 use crate::sync::help;
-use crate::sync::identity::{Identity, Thread};
+use crate::sync::identity::{Identity, Process, Thread};
 use crate::sync::raw::{Died, LOOKS, Limit, Outcome, RawLock, look_at};
 use crate::sync::rwlock::protocol::Protocol;
 use crate::sync::spin::Spin;
@@ -34,7 +34,7 @@ pub(crate) const SEATS: usize = if cfg!(loom) { 2 } else { 30 };
 
 #[repr(C)]
 pub(crate) struct Seated {
-    writer: RawLock<Owned<Thread, true>>,
+    writer: RawLock<Owned<Process, true>>,
     bell: AtomicU32,
     spare: AtomicU32,
     seats: [AtomicU64; SEATS],
@@ -61,7 +61,7 @@ impl Seated {
     /// Takes a free seat, if there is one.
     #[inline]
     fn sit(&self, me: State) -> Option<u8> {
-        let first = me.low() as usize % SEATS;
+        let first = Thread::me().low() as usize % SEATS;
         (first..SEATS).chain(0..first).find_map(|number| {
             let seat = &self.seats[number];
             // ORDERING(seat-lock): the fence stands between this and the look at the writers' word.
@@ -107,7 +107,7 @@ impl Seated {
     fn bury(&self) {
         let mut from = 0;
         while let Some((number, reader)) = self.next_taken(from) {
-            if Thread::is_dead(reader) {
+            if Process::is_dead(reader) {
                 // ORDERING(seat): what a dead reader did is over.
                 let _ = self.seats[number].compare_exchange(reader.bits(), 0, Acquire, Relaxed);
             }
@@ -168,7 +168,7 @@ impl Seated {
         }
         // ORDERING(seat-lock): stands between the writers' word and the look at the seats; pairs with the one in `sit`.
         fence_after_update();
-        if self.next_taken(0).is_none() || self.wait_for(Wish::AllSeats, Thread::me(), patience).is_some() {
+        if self.next_taken(0).is_none() || self.wait_for(Wish::AllSeats, Process::me(), patience).is_some() {
             return outcome;
         }
         self.writer.unlock(Died::Tell);
@@ -236,7 +236,7 @@ impl Protocol for Seated {
 
     #[inline]
     fn read(&self, limit: Limit) -> (Outcome, u8) {
-        let me = Thread::me();
+        let me = Process::me();
         match self.read_fast(me) {
             Some(seat) => (Outcome::Taken, seat),
             None => self.read_slowly(me, limit),
@@ -245,7 +245,7 @@ impl Protocol for Seated {
 
     #[inline]
     fn try_read(&self) -> (Outcome, u8) {
-        let me = Thread::me();
+        let me = Process::me();
         match self.read_fast(me) {
             Some(seat) => (Outcome::Taken, seat),
             None => self.try_read_slowly(me),
@@ -253,7 +253,7 @@ impl Protocol for Seated {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.read_fast(Thread::me())
+        self.read_fast(Process::me())
     }
 
     #[inline]
@@ -273,7 +273,7 @@ impl Protocol for Seated {
 
     #[inline]
     fn unlock_read(&self, seat: u8) {
-        self.leave(seat, Thread::me());
+        self.leave(seat, Process::me());
     }
 
     #[inline]
@@ -282,7 +282,7 @@ impl Protocol for Seated {
     }
 
     fn downgrade(&self) -> u8 {
-        let me = Thread::me();
+        let me = Process::me();
         let waited = || self.wait_for(Wish::OneSeat, me, Patience::Until(None));
         let seat = self.sit(me).or_else(waited).expect("a wait without an end ends with a seat");
         self.unlock_write();

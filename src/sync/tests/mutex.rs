@@ -1,8 +1,9 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Flag, SOON, elsewhere, in_both_scopes, past};
+use super::{Flag, LONGER_THAN_A_LOOK, SOON, die_after, elsewhere, in_both_scopes, mapped, past};
 use crate::sync::mutex::{Mutex, MutexGuard};
 use crate::sync::recover::LockError;
 use crate::sync::reentrant::{ReentrantMutex, ReentrantMutexGuard};
@@ -186,7 +187,7 @@ fn it_can_be_a_static_and_made_from_a_value() {
 
 /// Locks, and ends with the lock.
 fn die_with(mutex: &Mutex<u32, Shared>) {
-    elsewhere(|| {
+    die_after(|| {
         let mut guard = mutex.lock().unwrap();
         *guard += 1;
         std::mem::forget(guard);
@@ -195,9 +196,9 @@ fn die_with(mutex: &Mutex<u32, Shared>) {
 
 #[test]
 fn the_next_owner_learns_of_a_death_and_repairs() {
-    let mutex = Mutex::shared(0);
+    let mutex = mapped(Mutex::shared(0));
     for round in 0..3 {
-        die_with(&mutex);
+        die_with(mutex);
         let died = match round {
             0 => mutex.lock().map(Some),
             1 => mutex.lock_timeout(Duration::MAX),
@@ -220,11 +221,11 @@ fn the_next_owner_learns_of_a_death_and_repairs() {
 
 #[test]
 fn a_value_that_nobody_repaired_is_given_up() {
-    let mutex = Mutex::shared(0);
-    die_with(&mutex);
+    let mutex = mapped(Mutex::shared(0));
+    die_with(mutex);
     let died = mutex.lock();
     std::thread::scope(|s| {
-        let lost = |lock: fn(&Mutex<_, _>) -> bool| lock(&mutex);
+        let lost = |lock: fn(&Mutex<_, _>) -> bool| lock(mutex);
         let waiters = [
             s.spawn(move || lost(|mutex| matches!(mutex.lock(), Err(LockError::NotRecoverable)))),
             s.spawn(move || {
@@ -245,12 +246,14 @@ fn a_value_that_nobody_repaired_is_given_up() {
 /// Of several that sleep one gets the lock from the dead, the others from that one.
 #[test]
 fn one_of_the_waiters_inherits() {
-    let (mutex, locked) = (Mutex::shared(0), Flag::default());
+    let (mutex, locked) = mapped((Mutex::shared(0), Flag::default()));
     std::thread::scope(|s| {
         s.spawn(|| {
-            std::mem::forget(mutex.lock());
-            locked.set();
-            std::thread::sleep(SOON);
+            die_after(|| {
+                std::mem::forget(mutex.lock());
+                locked.set();
+                std::thread::sleep(SOON);
+            });
         });
         locked.wait();
         let waiters: Vec<_> = (0..3)
@@ -272,6 +275,21 @@ fn one_of_the_waiters_inherits() {
         assert_eq!(died, 1);
     });
     assert_eq!(*mutex.lock().unwrap(), 2);
+}
+
+/// Its thread has ended, and what it lent has not.
+#[test]
+fn a_guard_that_leaked_keeps_the_lock() {
+    static MUTEX: Mutex<u32, Shared> = Mutex::shared(0);
+    static LEAKED: AtomicPtr<MutexGuard<'_, u32, Shared>> = AtomicPtr::new(std::ptr::null_mut());
+    let lent: &mut u32 = elsewhere(|| {
+        let guard = Box::leak(Box::new(MUTEX.lock().unwrap()));
+        LEAKED.store(guard, Ordering::Relaxed);
+        &mut **guard
+    });
+    assert!(MUTEX.lock_timeout(LONGER_THAN_A_LOOK).unwrap().is_none());
+    assert!(MUTEX.try_lock().unwrap().is_none());
+    *lent += 1;
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Flag, SOON, elsewhere, in_both_scopes, past};
+use super::{Flag, LONGER_THAN_A_LOOK, SOON, die_after, elsewhere, in_both_scopes, mapped, past};
 use crate::sync::recover::LockError;
 use crate::sync::rwlock::RwLock;
 use crate::sync::rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
@@ -296,9 +296,9 @@ fn it_can_be_a_static_and_made_from_a_value() {
 
 #[test]
 fn whoever_locks_next_learns_of_a_writers_death_and_repairs() {
-    let lock = RwLock::shared(0);
+    let lock = mapped(RwLock::shared(0));
     for round in 0..4 {
-        elsewhere(|| {
+        die_after(|| {
             let mut guard = lock.write().unwrap();
             *guard += 1;
             std::mem::forget(guard);
@@ -321,8 +321,8 @@ fn whoever_locks_next_learns_of_a_writers_death_and_repairs() {
 
 #[test]
 fn a_value_that_nobody_repaired_is_given_up() {
-    let lock = RwLock::shared(0);
-    elsewhere(|| std::mem::forget(lock.write()));
+    let lock = mapped(RwLock::shared(0));
+    die_after(|| std::mem::forget(lock.write()));
     assert!(matches!(lock.read(), Err(LockError::OwnerDied(_))));
     assert!(matches!(lock.read(), Err(LockError::NotRecoverable)));
     assert!(matches!(lock.write(), Err(LockError::NotRecoverable)));
@@ -333,10 +333,10 @@ fn a_value_that_nobody_repaired_is_given_up() {
 
 #[test]
 fn a_reader_that_died_is_in_nobodys_way() {
-    let lock = RwLock::shared(1);
-    elsewhere(|| std::mem::forget(lock.read()));
+    let lock = mapped(RwLock::shared(1));
+    die_after(|| std::mem::forget(lock.read()));
     *lock.write().unwrap() += 1;
-    elsewhere(|| std::mem::forget([lock.read(), lock.read()]));
+    die_after(|| std::mem::forget([lock.read(), lock.read()]));
     while lock.try_write().unwrap().is_none() {
         // It takes a moment until the kernel knows.
         std::thread::yield_now();
@@ -346,8 +346,8 @@ fn a_reader_that_died_is_in_nobodys_way() {
 
 #[test]
 fn who_repaired_the_value_may_go_on_as_a_reader() {
-    let lock = RwLock::shared(1);
-    elsewhere(|| std::mem::forget(lock.write()));
+    let lock = mapped(RwLock::shared(1));
+    die_after(|| std::mem::forget(lock.write()));
     let seated = loop {
         // It takes a moment until the kernel knows.
         match lock.try_read() {
@@ -364,6 +364,31 @@ fn who_repaired_the_value_may_go_on_as_a_reader() {
     });
     drop(seated);
     assert!(lock.write().is_ok());
+}
+
+/// Their threads have ended, and what they lent has not.
+#[test]
+fn guards_that_leaked_keep_the_lock() {
+    static READ: RwLock<u32, Shared> = RwLock::shared(0);
+    static READER: AtomicPtr<RwLockReadGuard<'_, u32, Shared>> = AtomicPtr::new(std::ptr::null_mut());
+    let lent: &u32 = elsewhere(|| {
+        let guard = Box::leak(Box::new(READ.read().unwrap()));
+        READER.store(guard, Ordering::Relaxed);
+        &**guard
+    });
+    assert!(READ.write_timeout(LONGER_THAN_A_LOOK).unwrap().is_none());
+    assert!(READ.try_write().unwrap().is_none());
+    assert_eq!(*lent, 0);
+    static WRITTEN: RwLock<u32, Shared> = RwLock::shared(0);
+    static WRITER: AtomicPtr<RwLockWriteGuard<'_, u32, Shared>> = AtomicPtr::new(std::ptr::null_mut());
+    let lent: &mut u32 = elsewhere(|| {
+        let guard = Box::leak(Box::new(WRITTEN.write().unwrap()));
+        WRITER.store(guard, Ordering::Relaxed);
+        &mut **guard
+    });
+    assert!(WRITTEN.read_timeout(LONGER_THAN_A_LOOK).unwrap().is_none());
+    assert!(WRITTEN.try_read().unwrap().is_none());
+    *lent += 1;
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Python's package `concurrent`.
+
+pub mod futures;
