@@ -40,9 +40,8 @@ sanitized() {
     export GRISTMILL_STRESS_SECONDS="${GRISTMILL_STRESS_SECONDS:-10}" PROPTEST_CASES="${PROPTEST_CASES:-16}"
 }
 
-# Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
-package() {
-    command -v "$1" >/dev/null && return
+# Installs a package by apt, if that can be done without being asked anything: package_of PACKAGE.
+package_of() {
     command -v apt-get >/dev/null || return
     local sudo=()
     if [ "$(id -u)" != 0 ]; then
@@ -50,5 +49,11 @@ package() {
         sudo=(sudo)
     fi
     run "${sudo[@]}" apt-get update -qq || true
-    run "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" && command -v "$1" >/dev/null
+    run "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1"
+}
+
+# Makes sure of a program: package PROGRAM PACKAGE. False if it is not there and cannot be installed.
+package() {
+    command -v "$1" >/dev/null && return
+    package_of "$2" && command -v "$1" >/dev/null
 }

@@ -149,7 +149,8 @@
 //! - Idle workers sleep, and burn nothing.
 //! - What happened before a call is seen by the work it starts, and what that did is seen after the call.
 //!
-//! [`topology`] is the machine as plain data, [`locality`] what is decided from it. [`queue`] has queues between
+//! [`config`] describes pools in a file or in the environment, [`topology`] is the machine as plain data, [`locality`] what
+//! is decided from both. [`queue`] has queues between
 //! threads, on which a worker may wait without keeping its place from others. [`contextvars`] are variables that
 //! follow a line of work from thread to thread, and [`sched`] does things at set times.
 
@@ -163,6 +164,7 @@ mod sys;
 mod unwind;
 
 pub mod concurrent;
+pub mod config;
 pub mod contextvars;
 pub mod locality;
 pub mod queue;
@@ -172,9 +174,10 @@ pub mod thread;
 pub mod threading;
 pub mod topology;
 
-pub use mill::Waiting;
+pub use config::{Config, Waiting};
 pub use mill::affinity::Affinity;
 pub use mill::cancel::{CancelToken, Cancelled, checkpoint};
+pub use mill::configured::PoolError;
 pub use mill::grain::{
     Deterministic, deterministic, par_chunks, par_chunks_mut, par_for, par_map, par_reduce, par_scan,
 };

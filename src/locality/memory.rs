@@ -184,7 +184,8 @@ impl Placement {
         self.nodes().find(|(_, pages)| pages == most).map(|(node, _)| node)
     }
 
-    /// How many pages are nowhere yet: they were never written, or are swapped out.
+    /// How many pages are nowhere yet: they were never written, or are swapped out. The kernel also says so of pages that
+    /// its NUMA balancing watches just now (`/proc/sys/kernel/numa_balancing`).
     #[must_use]
     pub fn absent(&self) -> usize {
         self.absent

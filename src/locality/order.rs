@@ -123,7 +123,7 @@ impl Place {
     /// # Errors
     ///
     /// What the kernel answers: `InvalidInput` when none of the CPUs can be used (offline, or outside the
-    /// cgroup's cpuset). `Unsupported` when it took only some of them, which are then in force.
+    /// cgroup's cpuset). `Unsupported` when it took only some of them. Then the thread runs where it ran before.
     ///
     /// # Examples
     ///
@@ -137,11 +137,17 @@ impl Place {
     #[doc(alias = "os.sched_setaffinity")]
     pub fn occupy(&self) -> io::Result<()> {
         let cpus: Vec<usize> = self.cpus.iter().collect();
-        match cpus[..] {
-            [] => Ok(()),
+        let before = affinity::allowed();
+        let result = match cpus[..] {
+            [] => return Ok(()),
             [cpu] => affinity::pin(cpu),
             _ => affinity::set_allowed(&cpus),
+        };
+        if let (Err(_), Ok(before)) = (&result, before) {
+            // Half a place is none. What failed is the news; that the old mask cannot be had back either is not.
+            let _ = affinity::set_allowed(&before);
         }
+        result
     }
 }
 
@@ -184,7 +190,7 @@ pub fn places(topology: &Topology, workers: usize) -> Vec<Place> {
 }
 
 /// All units, by logical index, in the order in which they are given to workers.
-fn filling(topology: &Topology) -> Vec<usize> {
+pub(super) fn filling(topology: &Topology) -> Vec<usize> {
     let cores = topology.cores();
     // One round for each sibling and, within it, each class of cores, the strongest first.
     let mut rounds: BTreeMap<(usize, Reverse<Option<u32>>), Vec<usize>> = BTreeMap::new();

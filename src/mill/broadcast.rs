@@ -3,9 +3,12 @@
 #![allow(unsafe_code, reason = "jobs borrow what lives until all of them are over")]
 
 use std::ptr;
+use std::sync::{Arc, PoisonError};
 
 use crate::contextvars::copy_context;
+use crate::locality::Place;
 use crate::mill::cancel;
+use crate::mill::hall::Hall;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::pool::{self, Mill};
@@ -109,6 +112,32 @@ impl Mill {
                 unwind::resume(payload)
             }
             None => values,
+        }
+    }
+}
+
+impl Hall {
+    /// Threads sit at these places from now on, worker `i` at the `i`th, counted round. Those that run a job go there after
+    /// it, or where it waits. The order of robbing stays.
+    pub(crate) fn move_to(self: &Arc<Self>, places: Vec<Place>) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        let seats = self.roster.read(|crowd| crowd.seats.clone());
+        for seat in seats {
+            // No worker thread is there to read it, or the one that comes looks for its place by itself.
+            let _ = seat.post(|| {
+                let (hall, seat) = (Arc::clone(self), Arc::clone(&seat));
+                let go = move |_| {
+                    // It may be visiting another mill. And mail that nobody came to read is read by others.
+                    let mine = |worker: Worker<'_>| {
+                        worker.seat.with_those_below().any(|own| ptr::eq::<Seat>(own, &*seat))
+                    };
+                    if Worker::current().is_some_and(mine) {
+                        hall.take_place(&seat);
+                    }
+                };
+                // SAFETY: the closure is `'static`, and there is no token.
+                unsafe { HeapJob::boxed(go, Stamp { family: ptr::null(), token: ptr::null() }) }
+            });
         }
     }
 }

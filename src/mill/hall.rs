@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ptr;
 use std::sync::{Arc, OnceLock, Weak};
 
+use crate::config::{PinFailure, Waiting};
 use crate::locality::{MemoryPolicy, Place};
 use crate::mill::idle::Idle;
 use crate::mill::injector::Bands;
@@ -22,21 +23,6 @@ pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
 /// Called with the number of a thread that starts or ends.
 pub(crate) type ThreadHandler = Box<dyn Fn(usize) + Send + Sync>;
 
-/// What a waiting worker may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Waiting {
-    /// Only descendants of the job it waits for; else it sleeps, and a spare thread takes its slot. A lock
-    /// held across a `join` cannot deadlock, and a short job cannot get stuck behind a long one that its
-    /// waiter happened to pick up. (Only when all [spare threads](crate::MillBuilder::max_spares) are asleep in
-    /// waits, and nobody else is left, does one of them take what there is.)
-    #[default]
-    Subtree,
-    /// Any job of the mill, as rayon does. Fewer threads, somewhat higher use of the cores with many small
-    /// waits, and all the hazards named above.
-    Greedy,
-}
-
 /// A mill's settings, fixed when it is built.
 pub(crate) struct Settings {
     pub(crate) name: String,
@@ -44,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) max_spares: usize,
     pub(crate) caller_runs: bool,
     pub(crate) waiting: Waiting,
+    /// How many fruitless rounds a thread makes before it sleeps, if the user said so.
+    pub(crate) patience: Option<u32>,
+    pub(crate) pin_failure: PinFailure,
     /// Jobs run in a copy of the context that they were handed in from.
     pub(crate) contexts: bool,
     pub(crate) panic_handler: Option<PanicHandler>,
@@ -69,6 +58,8 @@ impl Default for Settings {
             max_spares: 256,
             caller_runs: true,
             waiting: Waiting::Subtree,
+            patience: None,
+            pin_failure: PinFailure::Error,
             contexts: false,
             panic_handler: None,
             start_handler: None,
@@ -132,6 +123,10 @@ pub(crate) struct Hall {
     pub(crate) ending: Mutex<()>,
     /// The handle that its users share, if it is still there; of a type that is not known down here.
     pub(crate) keeper: OnceLock<Weak<dyn Any + Send + Sync>>,
+    /// Called when the mill is shut down, by each who does so.
+    pub(crate) on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Where workers sit from now on, worker `i` at the `i`th, counted round; empty while the settings hold.
+    pub(crate) moved: std::sync::Mutex<Vec<Place>>,
     /// Which fork of the process built this mill.
     pub(crate) generation: u32,
 }
@@ -170,6 +165,8 @@ impl Hall {
             resizing: Mutex::new(()),
             ending: Mutex::new(()),
             keeper: OnceLock::new(),
+            on_end: OnceLock::new(),
+            moved: std::sync::Mutex::new(Vec::new()),
             generation: fork::generation(),
         }
     }

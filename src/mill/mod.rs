@@ -4,6 +4,7 @@ pub(crate) mod affinity;
 pub(crate) mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
+pub(crate) mod configured;
 mod deque;
 pub(crate) mod grain;
 pub(crate) mod hall;
@@ -31,5 +32,3 @@ pub(crate) mod stats;
 mod timers;
 mod visit;
 pub(crate) mod worker;
-
-pub use hall::Waiting;

@@ -4,15 +4,17 @@
 
 use std::any::Any;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
+use std::time::Duration;
 
+use crate::config::{PinFailure, Waiting};
 use crate::contextvars::{Context, copy_context};
 use crate::locality::{self, MemoryError, MemoryPolicy, Place};
 use crate::mill::cancel::{self, CancelToken};
-use crate::mill::hall::{Hall, Settings, Waiting};
+use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, JobRef, StackJob, Stamp};
 use crate::mill::seat;
@@ -135,6 +137,7 @@ impl fmt::Debug for MillBuilder {
             .field("max_spares", &self.settings.max_spares)
             .field("caller_runs", &self.settings.caller_runs)
             .field("waiting", &self.settings.waiting)
+            .field("pin_failure", &self.settings.pin_failure)
             .field("contexts", &self.settings.contexts)
             .finish_non_exhaustive()
     }
@@ -210,6 +213,21 @@ impl MillBuilder {
         self
     }
 
+    /// For how long at most a worker that finds nothing looks on before it sleeps, if that has paid lately; by default
+    /// about 50 us. More of it answers faster and costs processor time; zero is for machines that have other things
+    /// to do. It is turned into a number of looks, so it is about right where nobody else wants the processor.
+    pub fn spin(mut self, time: Duration) -> Self {
+        let rounds = time.as_micros().min(1_000_000) as u32 * PATIENCE / 50;
+        self.settings.patience = Some(rounds);
+        self
+    }
+
+    /// What becomes of a worker that cannot be moved to its place; by default the mill is not built.
+    pub fn pin_failure(mut self, failure: PinFailure) -> Self {
+        self.settings.pin_failure = failure;
+        self
+    }
+
     /// Threads are called `PREFIX_NUMBER`, instead of what the name makes of it.
     pub(crate) fn thread_prefix(mut self, prefix: String) -> Self {
         self.settings.thread_prefix = Some(prefix);
@@ -282,8 +300,9 @@ impl MillBuilder {
     /// # Errors
     ///
     /// [`BuildError::OutOfRange`] for a number of threads that no mill can have, [`BuildError::Thread`] when the
-    /// system refuses one, [`BuildError::Pin`] when a worker cannot sit at its place, [`BuildError::Memory`] when it cannot
-    /// take up its memory policy. Nothing is left behind.
+    /// system refuses one, [`BuildError::Pin`] when a worker cannot sit at its place (unless
+    /// [`pin_failure`](Self::pin_failure) says to go on), [`BuildError::Memory`] when workers
+    /// cannot take up their memory policy. Nothing is left behind.
     pub fn build(self) -> Result<Mill, BuildError> {
         let chosen = self.settings.places.len();
         let asked = self.workers.or((chosen > 0).then_some(chosen));
@@ -657,7 +676,17 @@ impl Hall {
         }
         drop(moved);
         for (worker, cpus, result) in answers {
-            result.map_err(|source| BuildError::Pin { worker, cpus, source })?;
+            match (result, self.settings.pin_failure) {
+                (Err(error), PinFailure::Warn) => {
+                    // Nobody may read what we say.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "gristmill: worker {worker} of `{}` cannot sit on CPU {cpus}: {error}; it runs where the system puts it",
+                        self.settings.name
+                    );
+                }
+                (result, _) => result.map_err(|source| BuildError::Pin { worker, cpus, source })?,
+            }
         }
         Ok(())
     }
@@ -833,7 +862,7 @@ impl Hall {
         }
     }
 
-    fn resize(&self, workers: usize) -> Result<(), BuildError> {
+    pub(crate) fn resize(&self, workers: usize) -> Result<(), BuildError> {
         let _one_at_a_time = lock(&self.resizing);
         let before = self.workers();
         self.workers.store(workers, Ordering::Relaxed);

@@ -5,8 +5,8 @@
 use std::io::{self, Write as _};
 use std::panic::Location;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
 
 use crate::locality::MemoryPolicy;
 use crate::mill::hall::{Hall, ThreadHandler};
@@ -204,20 +204,13 @@ impl Hall {
     fn thread(self: &Arc<Self>, seat: &Seat, pinned: Option<Sender<Moved>>) {
         let lowest = stack::lowest_address().unwrap_or(0);
         seat.sit(Arc::as_ptr(self).cast(), stack_floor(lowest), false);
-        if !self.settings.places.is_empty() {
-            let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
-            match (place.occupy(), pinned) {
+        match pinned {
+            Some(pinned) => {
+                let place = self.roster.read(|crowd| crowd.places[seat.index].clone());
                 // Nobody waits for an answer if the builder has given up.
-                (result, Some(pinned)) => drop(pinned.send((seat.index, place.cpus().clone(), result))),
-                (Err(error), None) => {
-                    let (thread, cpus) = (seat.index, place.cpus());
-                    let why =
-                        format_args!("gristmill: spare thread {thread} cannot sit on CPU {cpus}: {error}");
-                    // Nobody may read what we say.
-                    let _ = writeln!(io::stderr(), "{why}");
-                }
-                (Ok(()), None) => {}
+                drop(pinned.send((seat.index, place.cpus().clone(), place.occupy())));
             }
+            None => self.take_place(seat),
         }
         if self.settings.memory != MemoryPolicy::Local {
             // The builder has tried it.
@@ -255,6 +248,24 @@ impl Hall {
         }
         handle(&self.settings.exit_handler);
         seat.stand_up();
+    }
+
+    /// Moves the calling thread, which sits on `seat`, to its place. If it cannot go there, it says so and stays.
+    pub(crate) fn take_place(&self, seat: &Seat) {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = match &moved[..] {
+            [] if self.settings.places.is_empty() => return,
+            [] => self.roster.read(|crowd| crowd.places[seat.index].clone()),
+            places => places[seat.index % places.len()].clone(),
+        };
+        drop(moved);
+        if let Err(error) = place.occupy() {
+            let (thread, name, cpus) = (seat.index, &self.settings.name, place.cpus());
+            let why =
+                format_args!("gristmill: thread {thread} of `{name}` cannot sit on CPU {cpus}: {error}");
+            // Nobody may read what we say.
+            let _ = writeln!(io::stderr(), "{why}; it runs where the system puts it");
+        }
     }
 
     /// Hands a detached job's panic to the mill's handler. The panic hook has printed it already.

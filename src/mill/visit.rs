@@ -119,6 +119,9 @@ impl Hall {
     /// See [`Mill::shutdown`](crate::Mill::shutdown).
     pub(crate) fn shut_down(&self) {
         self.close();
+        if let Some(end) = self.on_end.get().filter(|_| fork::generation() == self.generation) {
+            end();
+        }
         if self.is_current() || fork::generation() != self.generation {
             // We cannot wait for ourselves; and in a forked child there is nobody to wait for.
             return;
@@ -156,7 +159,8 @@ impl Hall {
         self.idle.take_slot();
         self.visitors.fetch_add(1, Ordering::SeqCst);
         self.visit_on_slot(ptr::null(), || {
-            while let Some((worker, job)) = Worker::current().and_then(|w| Some((w, w.take_from_inboxes(Reach::Machine)?)))
+            while let Some((worker, job)) =
+                Worker::current().and_then(|w| Some((w, w.take_from_inboxes(Reach::Machine)?)))
             {
                 // SAFETY: taken out of a queue just now.
                 unsafe { worker.run(job) };

@@ -5,9 +5,10 @@
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use crate::config::Waiting;
 use crate::locality::{Groups, Tier};
 use crate::mill::deque::Steal;
-use crate::mill::hall::{Hall, Waiting};
+use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
 use crate::mill::job::{JobRef, Waited};
 use crate::mill::latch::Latch;
@@ -425,7 +426,8 @@ impl<'a> Worker<'a> {
         let far = |found: Option<JobRef>| found.or_else(|| self.steal(true, Reach::Machine));
         let found = if self.hall.has_far() { far(found) } else { found };
         let found = found.or_else(|| self.seize(Reach::Machine));
-        owner.patience.set(if found.is_some() { PATIENCE } else { (patience / 2).max(IMPATIENCE) });
+        let most = self.hall.settings.patience.unwrap_or(PATIENCE).max(IMPATIENCE);
+        owner.patience.set(if found.is_some() { most } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
     }

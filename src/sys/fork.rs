@@ -207,11 +207,12 @@ pub(crate) fn leave_child() -> ! {
     unsafe { libc::_exit(101) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::{Fresh, Kept, count, generation};
+    use crate::sys::child::die_after;
 
     #[test]
     fn a_fresh_global_is_made_once() {
@@ -230,18 +231,10 @@ mod tests {
         // SAFETY: as in `count`.
         unsafe { libc::pthread_atfork(Some(super::before), Some(super::in_parent), Some(super::in_child)) };
         let here = generation();
-        // SAFETY: the child calls nothing but the handlers, loads, `Kept` and `_exit`.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
+        die_after(|| {
             static NUMBER: Kept<u32> = Kept::new(7);
-            let right = generation() == here + 1 && NUMBER.get() == 7;
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(i32::from(!right)) };
-        }
-        let mut status = -1;
-        // SAFETY: waits for the child from above.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0);
+            assert!(generation() == here + 1 && NUMBER.get() == 7);
+        });
         assert_eq!(generation(), here);
     }
 

@@ -1,6 +1,8 @@
 //! Every call to the kernel and the C library; nothing above this floor makes one.
 
 pub(crate) mod affinity;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod child;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod life;

@@ -29,6 +29,20 @@ pub struct Quota {
     pub file: PathBuf,
 }
 
+impl Quota {
+    /// A limit of so many CPUs in this file: for tests, and to plan for another machine.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(gristmill::topology::Quota::new(1.5, "/sys/fs/cgroup/cpu.max").cpus, 1.5);
+    /// ```
+    #[must_use]
+    pub fn new(cpus: f64, file: impl Into<PathBuf>) -> Self {
+        Self { cpus, file: file.into() }
+    }
+}
+
 /// The smallest CPU quota among the cgroup of this process and all ancestors that can be seen, in versions 1
 /// and 2.
 ///
@@ -45,22 +59,33 @@ pub struct Quota {
 /// ```
 #[must_use]
 pub fn cpu_quota(root: &Path) -> Option<Quota> {
+    // The first of equals: that of the cgroup itself before those of its ancestors.
+    cpu_quotas(root).into_iter().reduce(|least, quota| if quota.cpus < least.cpus { quota } else { least })
+}
+
+/// All CPU quotas that bind this process, each of which is a limit: that of its own cgroup, and those of the ancestors,
+/// as far as they can be seen. `root` is as for [`cpu_quota`], which gives the smallest.
+///
+/// # Examples
+///
+/// ```
+/// for quota in gristmill::topology::cpu_quotas("/".as_ref()) {
+///     println!("{} CPUs by {}", quota.cpus, quota.file.display());
+/// }
+/// ```
+#[must_use]
+pub fn cpu_quotas(root: &Path) -> Vec<Quota> {
     let memberships = fs::read(root.join("proc/self/cgroup")).unwrap_or_default();
     let mounts = fs::read(root.join("proc/self/mountinfo")).unwrap_or_default();
     let memberships: Vec<Membership> = lines(&memberships).filter_map(Membership::parse).collect();
-    let mut least: Option<Quota> = None;
+    let mut quotas = Vec::new();
     for mount in lines(&mounts).filter_map(Mount::parse) {
         for membership in memberships.iter().filter(|membership| membership.version == mount.version) {
-            for dir in mount.dirs(root, &membership.path) {
-                if let Some(quota) = mount.version.quota(&dir) {
-                    if least.as_ref().is_none_or(|least| quota.cpus < least.cpus) {
-                        least = Some(quota);
-                    }
-                }
-            }
+            quotas
+                .extend(mount.dirs(root, &membership.path).iter().filter_map(|dir| mount.version.quota(dir)));
         }
     }
-    least
+    quotas
 }
 
 #[derive(Clone, Copy, PartialEq)]

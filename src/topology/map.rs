@@ -58,6 +58,8 @@ pub struct Topology {
 pub enum Source {
     /// The kernel's `/sys/devices/system`, or a copy of it.
     Sysfs,
+    /// libhwloc: `Topology::from_hwloc`, with the feature `hwloc`.
+    Hwloc,
     /// A description: [`Topology::synthetic`].
     Synthetic,
     /// Nothing is known but which units there are: [`Topology::flat`].
@@ -113,6 +115,8 @@ pub struct Core {
     pub node: usize,
     /// Logical index of its package.
     pub package: usize,
+    /// The kernel's number of its die among those of the package, where it gives one.
+    pub die: Option<usize>,
     /// Logical indices of its units, the SMT siblings; never empty.
     pub units: Range<usize>,
     /// The rank of its kind: 0 for the weakest (an efficient core), rising. `None` where all cores are alike
@@ -186,6 +190,7 @@ impl Topology {
             l3: unit.l3,
             core: unit.core,
             capacity: unit.capacity,
+            die: self.cores[unit.core].die,
             strength: self.cores[unit.core].class,
         });
         Facts {
@@ -307,6 +312,7 @@ pub(super) struct UnitFacts {
     pub(super) package: usize,
     pub(super) l3: usize,
     pub(super) core: usize,
+    pub(super) die: Option<usize>,
     pub(super) capacity: Option<u32>,
     /// A number that is higher for a stronger kind of core.
     pub(super) strength: Option<u32>,
@@ -315,7 +321,7 @@ pub(super) struct UnitFacts {
 impl UnitFacts {
     /// A unit on node 0 of which nothing is known: all keys are 0.
     pub(super) fn of(os_id: usize) -> Self {
-        Self { os_id, node: 0, package: 0, l3: 0, core: 0, capacity: None, strength: None }
+        Self { os_id, node: 0, package: 0, l3: 0, core: 0, die: None, capacity: None, strength: None }
     }
 }
 
@@ -354,8 +360,8 @@ impl Facts {
             }
             let core = |unit: &UnitFacts| (l3(unit), unit.core);
             if before.map(core) != Some(core(unit)) {
-                let class = unit.strength;
-                map.cores.push(Core { l3: map.l3s.len() - 1, node, package, units: at..at, class });
+                let (l3, die, class) = (map.l3s.len() - 1, unit.die, unit.strength);
+                map.cores.push(Core { l3, node, package, die, units: at..at, class });
             }
             let (l3, core) = (map.l3s.len() - 1, map.cores.len() - 1);
             map.units.push(Unit { os_id: unit.os_id, core, l3, node, package, capacity: unit.capacity });

@@ -8,11 +8,17 @@
 
 mod cgroup;
 mod cpuset;
+#[cfg(feature = "hwloc")]
+mod hwloc;
 mod map;
 mod synthetic;
 mod sysfs;
 
-pub use cgroup::{Quota, RejectedSetting, ThreadCount, Why, cpu_quota, default_threads, default_threads_in};
+pub use cgroup::{
+    Quota, RejectedSetting, ThreadCount, Why, cpu_quota, cpu_quotas, default_threads, default_threads_in,
+};
 pub use cpuset::{CpuSet, CpuSetIter, ParseCpuSetError};
+#[cfg(feature = "hwloc")]
+pub use hwloc::HwlocError;
 pub use map::{Core, L3, Node, Package, Source, Topology, Unit};
 pub use synthetic::SyntheticError;

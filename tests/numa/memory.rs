@@ -110,7 +110,8 @@ pub(crate) fn policies_of_workers() {
         println!("  {policy:?}: {}", reports[0]);
         for placement in reports {
             let expected = if matches!(policy, MemoryPolicy::Bind(_)) { 1 } else { nodes.len() };
-            let least = placement.pages() / expected * 9 / 10;
+            // The kernel may take huge pages in turn.
+            let least = placement.pages() / expected - if expected > 1 { 1024 } else { 16 };
             assert!(placement.on(last) >= least, "{policy:?}: {placement}");
         }
     }

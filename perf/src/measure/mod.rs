@@ -22,6 +22,7 @@ mod sheet;
 mod spawns;
 mod submit;
 mod tasks;
+mod topology;
 mod tree;
 
 use std::fs::File;
@@ -140,6 +141,11 @@ pub const MEASURES: &[Measure] = &[
     },
     Measure { name: "contexts", about: "reading a variable, copying a context", contests: rooms::contexts },
     Measure { name: "events", about: "scheduled events and timers", contests: rooms::events },
+    Measure {
+        name: "topology",
+        about: "reading this machine, and one of 256 CPUs",
+        contests: topology::contests,
+    },
     Measure { name: "tasks", about: "1 M tiny tasks and their results", contests: tasks::million },
     Measure { name: "trip-hot", about: "one task and its result, back to back", contests: tasks::hot },
     Measure { name: "trip-idle", about: "one task and its result, pool asleep", contests: tasks::idle },

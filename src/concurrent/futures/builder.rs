@@ -8,8 +8,8 @@ use crate::concurrent::futures::panics;
 use crate::concurrent::futures::post::Post;
 use crate::concurrent::futures::room::WhenFull;
 use crate::concurrent::futures::thread_pool::ThreadPoolExecutor;
+use crate::config::Waiting;
 use crate::locality::Place;
-use crate::mill::hall::Waiting;
 use crate::mill::pool::{BuildError, Mill, MillBuilder};
 use crate::unwind;
 

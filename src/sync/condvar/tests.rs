@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::sync::tests::{die_after, in_both_scopes, mapped};
+use crate::sync::tests::in_both_scopes;
 use crate::sync::{Condvar, LockError, Mutex, MutexGuard, Private, Scope, Shared};
+use crate::sys::child::{die_after, mapped};
 use crate::unwind::halt;
 
 const SOON: Duration = Duration::from_millis(2);

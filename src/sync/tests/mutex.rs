@@ -3,11 +3,12 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Flag, LONGER_THAN_A_LOOK, SOON, die_after, elsewhere, in_both_scopes, mapped, past};
+use super::{Flag, LONGER_THAN_A_LOOK, SOON, elsewhere, in_both_scopes, past};
 use crate::sync::mutex::{Mutex, MutexGuard};
 use crate::sync::recover::LockError;
 use crate::sync::reentrant::{ReentrantMutex, ReentrantMutexGuard};
 use crate::sync::scope::{Private, Scope, Shared};
+use crate::sys::child::{die_after, mapped};
 
 in_both_scopes! {
     it_guards_a_value

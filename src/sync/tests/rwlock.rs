@@ -2,11 +2,12 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Flag, LONGER_THAN_A_LOOK, SOON, die_after, elsewhere, in_both_scopes, mapped, past};
+use super::{Flag, LONGER_THAN_A_LOOK, SOON, elsewhere, in_both_scopes, past};
 use crate::sync::recover::LockError;
 use crate::sync::rwlock::RwLock;
 use crate::sync::rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
 use crate::sync::scope::{Private, Scope, Shared};
+use crate::sys::child::{die_after, mapped};
 
 in_both_scopes! {
     many_read_or_one_writes

@@ -78,6 +78,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 package,
                 l3,
                 core,
+                die: strength.map(|strength| strength as usize),
                 capacity: strength,
                 strength,
             })

@@ -1,0 +1,329 @@
+//! Mills as a configuration describes them.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::config::{ConfigError, Memory, PoolConfig};
+use crate::locality::{MemoryPolicy, Place, Plan, PlanError};
+use crate::mill::hall::Hall;
+use crate::mill::pool::{BuildError, Mill, MillBuilder};
+use crate::sync::help;
+use crate::topology::{self, CpuSet, Quota, Topology};
+
+/// How often a mill that follows looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Why a mill could not be built from a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// The configuration itself is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It asks for what this machine cannot give.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The threads could not be started, or not moved to their places.
+    #[error("pool `{pool}`: {source}")]
+    #[non_exhaustive]
+    Build {
+        /// The pool.
+        pool: String,
+        /// What went wrong.
+        source: BuildError,
+    },
+    /// A key asks for something that this version does not do.
+    #[error("pool `{pool}`: {what} is not supported by this version; expected {instead}")]
+    #[non_exhaustive]
+    Unsupported {
+        /// The pool.
+        pool: String,
+        /// The key and its value.
+        what: String,
+        /// What would do.
+        instead: &'static str,
+    },
+}
+
+impl PoolConfig {
+    /// Starts a mill as described, on the machine as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Plan`] if it asks for what is not there, or for what another pool has to itself;
+    /// [`PoolError::Build`] if threads cannot be started, or not be moved to their places. Nothing is left behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let config = gristmill::Config::builder().text("[pool.a]\nworkers = 2\nspin = 20").load()?;
+    /// let mill = config.pool("a")?.build()?;
+    /// assert_eq!((mill.workers(), mill.name()), (2, "a"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn build(&self) -> Result<Mill, PoolError> {
+        let (builder, seen) = self.planned()?;
+        let failed = |source| PoolError::Build { pool: self.name().to_owned(), source };
+        let mill = builder.build().map_err(failed)?;
+        if self.follow() {
+            follow(self.clone(), &mill, seen).map_err(|source| {
+                failed(BuildError::Thread { number: mill.workers(), wanted: mill.workers() + 1, source })
+            })?;
+        }
+        Ok(mill)
+    }
+
+    /// Settings for a mill as described, to add to: handlers, say. Such a mill does not
+    /// [follow](crate::config::PoolConfig::follow).
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Plan`], as for [`build`](Self::build).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let config = gristmill::Config::builder().text("[pool.a]\nworkers = 2").load()?;
+    /// let mill = config.pool("a")?.builder()?.exit_handler(|number| println!("{number} ends")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(&self) -> Result<MillBuilder, PoolError> {
+        Ok(self.planned()?.0)
+    }
+
+    fn planned(&self) -> Result<(MillBuilder, Seen), PoolError> {
+        let unsupported = |what: String, instead| {
+            Err(PoolError::Unsupported { pool: self.name().to_owned(), what, instead })
+        };
+        if self.huge_pages() {
+            return unsupported("huge_pages = true".to_owned(), "false");
+        }
+        let (machine, quota) = (Topology::detect(), topology::cpu_quota(Path::new("/")));
+        let plan = Plan::new(self, &machine, quota.as_ref())?;
+        let seen = Seen { allowed: machine.allowed(), quota, places: plan.places().to_vec() };
+        let memory = match self.memory() {
+            Memory::Local => MemoryPolicy::Local,
+            Memory::Interleave => MemoryPolicy::Interleave(plan.memory_nodes().to_vec()),
+            Memory::Bind => MemoryPolicy::Bind(plan.memory_nodes().to_vec()),
+        };
+        let mut builder = Mill::builder()
+            .memory(memory)
+            .name(self.thread_name())
+            .workers(plan.workers())
+            .topology(machine)
+            .places(plan.places().iter().cloned())
+            .max_spares(self.max_spares())
+            .waiting(self.waiting())
+            .pin_failure(self.pin_failure());
+        if let Some(bytes) = self.stack_size() {
+            builder = builder.stack_size(bytes);
+        }
+        if let Some(time) = self.spin() {
+            builder = builder.spin(time);
+        }
+        Ok((builder, seen))
+    }
+}
+
+/// What a plan was made for, and its places.
+struct Seen {
+    allowed: CpuSet,
+    quota: Option<Quota>,
+    places: Vec<Place>,
+}
+
+/// Where a follower sleeps, and how it is told that its mill ends.
+#[derive(Default)]
+struct Bell {
+    over: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.rung.notify_all();
+    }
+
+    /// Sleeps; true when the mill ends.
+    fn rest(&self, time: Duration) -> bool {
+        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        let (over, _) =
+            self.rung.wait_timeout_while(over, time, |over| !*over).unwrap_or_else(PoisonError::into_inner);
+        *over
+    }
+}
+
+/// Starts the thread that looks whether mask or quota has changed. It may run wherever the thread that built the mill may,
+/// and ends with the mill.
+fn follow(pool: PoolConfig, mill: &Mill, mut seen: Seen) -> io::Result<()> {
+    let bell = Arc::new(Bell::default());
+    let hall = Arc::downgrade(mill.hall());
+    let name: String = pool.thread_name().chars().take(6).collect();
+    let rope = Arc::clone(&bell);
+    let run = move || {
+        while !bell.rest(EVERY) {
+            let Some(hall) = hall.upgrade().filter(|hall| !hall.is_closing()) else { break };
+            step(&pool, &hall, &mut seen, Topology::detect(), topology::cpu_quota(Path::new("/")));
+        }
+    };
+    let watcher = std::thread::Builder::new().name(format!("gm-{name}-watch")).spawn(run)?;
+    let watcher = Mutex::new(Some(watcher));
+    let end = move || {
+        rope.ring();
+        let watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(watcher) = watcher {
+            // It waits for nobody, so this is short. Its panics have been printed.
+            let _ = help::asleep(|| watcher.join());
+        }
+    };
+    let first = mill.hall().on_end.set(Box::new(end)).is_ok();
+    debug_assert!(first, "a mill is followed once");
+    Ok(())
+}
+
+/// Adapts the mill if something has changed. What cannot be had is said, and leaves the mill as it was.
+fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology, quota: Option<Quota>) {
+    if (machine.allowed() == seen.allowed && quota == seen.quota) || hall.is_closing() {
+        return;
+    }
+    // Remembered whatever comes of it, so that it is said once.
+    (seen.allowed, seen.quota) = (machine.allowed(), quota);
+    let plan = match Plan::new(pool, &machine, seen.quota.as_ref()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "gristmill: {error}; the mill stays as it was");
+            return;
+        }
+    };
+    if plan.places() != seen.places {
+        seen.places = plan.places().to_vec();
+        // Who may roam again needs a mask all the same: that of the process.
+        let places = match plan.places() {
+            [] => vec![Place::new(&machine, machine.allowed())],
+            places => places.to_vec(),
+        };
+        hall.move_to(places);
+    }
+    if plan.workers() != hall.workers() {
+        if let Err(error) = hall.resize(plan.workers()) {
+            let _ = writeln!(io::stderr(), "gristmill: pool `{}`: {error}", pool.name());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn masks(mill: &Mill) -> Vec<String> {
+        mill.broadcast(|_| {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            line.unwrap().trim().to_owned()
+        })
+    }
+
+    fn pool(text: &str) -> PoolConfig {
+        let config =
+            Config::builder().text(format!("[pool.a]\n{text}")).variables([("", ""); 0]).load().unwrap();
+        config.pool("a").unwrap()
+    }
+
+    fn quota(cpus: f64) -> Option<Quota> {
+        Some(Quota::new(cpus, "/sys/fs/cgroup/cpu.max"))
+    }
+
+    #[test]
+    fn a_mill_sits_where_the_configuration_says() {
+        let machine = Topology::detect();
+        let mill = pool("pin = \"thread\"\nworkers = 2").build().unwrap();
+        let plan = Plan::detect(&pool("pin = \"thread\"\nworkers = 2")).unwrap().0;
+        let expected: Vec<String> = plan.places().iter().map(|place| place.cpus().to_string()).collect();
+        assert_eq!(masks(&mill), expected);
+        let free = pool("workers = 2").build().unwrap();
+        assert_eq!(masks(&free), [machine.allowed().to_string(), machine.allowed().to_string()]);
+    }
+
+    #[test]
+    fn settings_reach_the_mill() {
+        let mill = pool("workers = 1\nname = \"rye\"\nstack_size = \"256 KiB\"\nspin = 0\nmax_spares = 3")
+            .build()
+            .unwrap();
+        let settings = &mill.hall().settings;
+        assert_eq!((mill.name(), settings.stack_size, settings.max_spares), ("rye", Some(256 << 10), 3));
+        assert_eq!((settings.patience, settings.caller_runs), (Some(0), false));
+        assert_eq!(mill.install(|| crate::join(|| 1, || 2)), (1, 2));
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_refused() {
+        let error = pool("huge_pages = true").build().unwrap_err().to_string();
+        let expected = "pool `a`: huge_pages = true is not supported by this version; expected";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn workers_take_memory_from_where_the_pool_says() {
+        for (text, policy) in [
+            ("memory = \"bind\"", MemoryPolicy::Bind as fn(Vec<usize>) -> MemoryPolicy),
+            ("memory = \"interleave\"", MemoryPolicy::Interleave),
+        ] {
+            match pool(text).build() {
+                Ok(mill) => {
+                    let machine = Topology::detect();
+                    let nodes = machine.nodes().iter().filter(|node| node.memory != Some(0));
+                    let expected = policy(nodes.map(|node| node.os_id).collect());
+                    assert_eq!(mill.install(|| MemoryPolicy::current().unwrap()), expected);
+                }
+                // Where a filter denies it.
+                Err(error) => {
+                    assert!(error.to_string().contains("set_mempolicy is not to be had here"), "{error}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mill_follows_the_quota_and_the_mask() {
+        let pool = pool("pin = \"thread\"\nworkers = \"threads\"");
+        let machine = Topology::detect();
+        let (builder, mut seen) = pool.planned().unwrap();
+        seen.quota = None;
+        let mill = builder.workers(machine.units().len()).build().unwrap();
+        let hall = Arc::clone(mill.hall());
+        step(&pool, &hall, &mut seen, machine.clone(), None);
+        assert_eq!(mill.workers(), machine.units().len());
+        step(&pool, &hall, &mut seen, machine.clone(), quota(0.5));
+        assert_eq!(mill.workers(), 1);
+        step(&pool, &hall, &mut seen, machine.clone(), None);
+        assert_eq!(mill.workers(), machine.units().len());
+        // The mask shrinks to its last CPU, so that everybody must move there.
+        let last = machine.units().last().unwrap().os_id;
+        let small = machine.restrict(&CpuSet::from_iter([last]));
+        step(&pool, &hall, &mut seen, small, None);
+        assert_eq!((mill.workers(), masks(&mill)), (1, vec![last.to_string()]));
+        // Nothing is left: that is said, and the mill stays as it was.
+        step(&pool, &hall, &mut seen, machine.restrict(&CpuSet::new()), None);
+        assert_eq!(mill.workers(), 1);
+        step(&pool, &hall, &mut seen, machine.clone(), None);
+        assert_eq!(mill.install(|| 5), 5);
+        assert_eq!(mill.workers(), machine.units().len());
+    }
+
+    #[test]
+    fn a_follower_ends_with_its_mill() {
+        for _ in 0..20 {
+            let mill = pool("workers = 1\nfollow = true\nname = \"tail\"").build().unwrap();
+            assert_eq!(mill.install(|| 7), 7);
+            drop(mill);
+        }
+        let mill = pool("workers = 1\nfollow = true").build().unwrap();
+        let inside = mill.clone();
+        mill.install(move || inside.shutdown());
+        mill.shutdown();
+    }
+}
