@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_sleeper_is_called_by_name_while_others_search() {
-        let idle = Idle::new(2);
+        let idle = Idle::new(2, 2);
         assert!(!idle.call_by_name(), "nobody sleeps");
         idle.fall_asleep(true);
         assert_eq!(idle.call(false), Call::Nobody, "somebody searches");
