@@ -85,11 +85,8 @@ pub(crate) fn first_touch() {
     for (node, placement) in reports {
         let Some(placement) = placement else { return };
         println!("  touched on node {node}: {placement}");
-        // Its first page may have been there.
-        assert!(
-            placement.on(node) + placement.unknown() + 2 >= placement.pages(),
-            "node {node}: {placement}"
-        );
+        // A huge page comes from elsewhere if its node has none left.
+        assert!(placement.on(node) * 10 >= placement.pages() * 8, "node {node}: {placement}");
     }
 }
 

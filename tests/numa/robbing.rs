@@ -39,21 +39,26 @@ pub(crate) fn stays_on_the_node() {
         .unwrap();
     }
     nodes.iter().for_each(|_| all_ready.recv().unwrap());
-    // A host that stops some CPUs leaves their node without work that anybody could rob.
-    let stayed = (0..4).any(|_| {
-        let before = mill.stats().total();
-        std::thread::sleep(Duration::from_millis(1_500));
+    let before = mill.stats().total();
+    let steals = || {
         let after = mill.stats().total();
-        let steals = Tier::ALL.map(|tier| after.steals[tier.index()] - before.steals[tier.index()]);
-        let (all, remote): (u64, u64) = (steals.iter().sum(), steals[Tier::Remote.index()]);
-        let percent = 100.0 * (all - remote) as f64 / all as f64;
-        println!("  steals {steals:?} at {:?}: {percent:.1} % of {all} stayed on their node", Tier::ALL);
-        all >= 50 && remote * 10 <= all
-    });
+        Tier::ALL.map(|tier| after.steals[tier.index()] - before.steals[tier.index()])
+    };
+    // A busy host makes few of them.
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(1_500));
+        if steals().iter().sum::<u64>() >= 300 {
+            break;
+        }
+    }
+    let steals = steals();
     stop.store(true, Ordering::Relaxed);
     let lines: Vec<usize> = nodes.iter().map(|_| receive.recv().unwrap()).collect();
-    println!("  {lines:?} lines of jobs by node");
-    assert!(stayed, "more than a tenth of the steals crossed to another node, each time");
+    let (all, remote): (u64, u64) = (steals.iter().sum(), steals[Tier::Remote.index()]);
+    println!("  {lines:?} lines of jobs by node, steals {steals:?} at {:?}", Tier::ALL);
+    println!("  {:.1} % of {all} steals stayed on their node", 100.0 * (all - remote) as f64 / all as f64);
+    assert!(all >= 30, "hardly any steals");
+    assert!(remote * 10 <= all, "more than a tenth crossed to another node");
 }
 
 /// One job that ran.
