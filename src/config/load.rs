@@ -174,8 +174,8 @@ impl ConfigBuilder {
     }
 
     /// Takes this text for the file; messages call it `text`.
-    pub fn text(mut self, toml: impl Into<String>) -> Self {
-        self.wanted = Wanted::Text(toml.into());
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.wanted = Wanted::Text(text.into());
         self
     }
 

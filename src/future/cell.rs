@@ -78,13 +78,15 @@ impl Core {
         self.word.load().is_done()
     }
 
-    /// Takes the work out of PENDING, has `drop_work` drop it, and tells everybody; false if it was taken before. The
-    /// caller holds the cell.
+    /// Takes the work out of PENDING, tells those who wait, has `drop_work` drop it, and calls back; false if it was taken
+    /// before. The caller holds the cell.
     pub(crate) fn cancel(&self, drop_work: impl FnOnce()) -> bool {
         let Ok(list) = self.word.cancel() else { return false };
-        unwind::drop_quietly(Then(Some(drop_work)));
+        // Before the drop, which is a user's code and may itself wait for one of them.
         // SAFETY: taken just now.
-        unsafe { Core::tell(list, Ended::Cancelled) };
+        let calls = unsafe { listener::tell_waiters(list, Ended::Cancelled) };
+        unwind::drop_quietly(Then(Some(drop_work)));
+        calls.call(Ended::Cancelled);
         true
     }
 

@@ -5,7 +5,9 @@
 //! the future done takes the whole list and [tells](tell) each: first those who wait, then the callbacks, both in the
 //! order in which they were added. Its last touch of a listener that waits is to set `told`; after that the listener may
 //! be gone. So an owner that wants its listener back, and cannot remove it because the future is done, waits for `told`,
-//! which is near: no code of a user stands before it but the cloning of a waker.
+//! which is near: no code of a user stands before it but the cloning of wakers. They are woken when all are told, as a
+//! waker may do anything there and then: poll a task, which drops another listener of this very future, or wait for a lock
+//! that is held by somebody who does.
 
 #![allow(unsafe_code, reason = "a linked list of nodes that lie with whoever waits")]
 
@@ -138,6 +140,20 @@ impl Listener {
 ///
 /// The caller took `list` from the future's word just now, and does not use it again.
 pub(crate) unsafe fn tell(list: *mut Listener, ended: Ended) {
+    // SAFETY: as the caller says.
+    unsafe { tell_waiters(list, ended) }.call(ended);
+}
+
+/// Callbacks that are to be called, linked by `previous`.
+#[must_use = "they are to be called"]
+pub(crate) struct Calls(*mut Listener);
+
+/// As [`tell`], but leaves the callbacks for later.
+///
+/// # Safety
+///
+/// As [`tell`].
+pub(crate) unsafe fn tell_waiters(list: *mut Listener, ended: Ended) -> Calls {
     let mut oldest: *mut Listener = ptr::null_mut();
     let mut rest = list;
     // SAFETY: null or alive until told; on a list that is ours.
@@ -147,8 +163,10 @@ pub(crate) unsafe fn tell(list: *mut Listener, ended: Ended) {
         listener.next.store(oldest, Ordering::Relaxed);
         oldest = node;
     }
-    // Callbacks are kept for later, by `previous`, so that no user's code stands between a waiter and its news.
+    // Callbacks are kept for later, by `previous`, and so are wakers, so that no user's code stands between a waiter and
+    // its news.
     let (mut calls, mut last_call): (*mut Listener, *mut Listener) = (ptr::null_mut(), ptr::null_mut());
+    let (mut waker, mut more_wakers) = (None, Vec::new());
     let mut rest = oldest;
     // SAFETY: as above.
     while let Some(listener) = unsafe { rest.as_ref() } {
@@ -161,13 +179,15 @@ pub(crate) unsafe fn tell(list: *mut Listener, ended: Ended) {
                 listener.told.store(true, Ordering::Release);
                 parker.unpark();
             }
-            Tell::Waker(waker) => {
-                // Its own, since whoever is woken may do so in this very call, and wants the listener back.
-                let waker = unwind::halt(|| waker.clone());
+            Tell::Waker(own) => {
+                // A clone, since its owner may want the listener back before it is woken.
+                let clone = unwind::halt(|| own.clone());
                 // ORDERING(told): Release.
                 listener.told.store(true, Ordering::Release);
-                if let Err(payload) = waker.and_then(|waker| unwind::halt(|| waker.wake())) {
-                    unwind::drop_quietly(payload);
+                match clone {
+                    Ok(clone) if waker.is_none() => waker = Some(clone),
+                    Ok(clone) => more_wakers.push(clone),
+                    Err(payload) => unwind::drop_quietly(payload),
                 }
             }
             Tell::Note(note, data) => {
@@ -190,12 +210,25 @@ pub(crate) unsafe fn tell(list: *mut Listener, ended: Ended) {
             }
         }
     }
-    while !calls.is_null() {
-        // SAFETY: a callback's listener is the box of `call_back`, and the list was ours.
-        let listener = *unsafe { Box::from_raw(calls) };
-        calls = listener.previous.load(Ordering::Relaxed);
-        if let Tell::Call(call) = listener.tell {
-            run_callback(call, ended);
+    for waker in waker.into_iter().chain(more_wakers) {
+        if let Err(payload) = unwind::halt(|| waker.wake()) {
+            unwind::drop_quietly(payload);
+        }
+    }
+    Calls(calls)
+}
+
+impl Calls {
+    /// Calls them, in the order in which they were added.
+    pub(crate) fn call(self, ended: Ended) {
+        let mut calls = self.0;
+        while !calls.is_null() {
+            // SAFETY: a callback's listener is the box of `call_back`, and the list was ours.
+            let listener = *unsafe { Box::from_raw(calls) };
+            calls = listener.previous.load(Ordering::Relaxed);
+            if let Tell::Call(call) = listener.tell {
+                run_callback(call, ended);
+            }
         }
     }
 }

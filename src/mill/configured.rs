@@ -256,7 +256,7 @@ mod tests {
         let settings = &mill.hall().settings;
         assert_eq!((mill.name(), settings.stack_size, settings.max_spares), ("rye", Some(256 << 10), 3));
         assert_eq!((settings.patience, settings.caller_runs), (Some(0), false));
-        assert_eq!(mill.install(|| crate::join(|| 1, || 2)), (1, 2));
+        assert_eq!(mill.install(|| crate::mill::join::join(|| 1, || 2)), (1, 2));
     }
 
     #[test]

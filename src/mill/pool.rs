@@ -783,6 +783,8 @@ impl Hall {
         fence_after_update();
         let open = !self.is_closing();
         if open {
+            // One line for all, if they are to start in order.
+            let node = if self.settings.strict_fifo { 0 } else { node };
             self.inboxes[node].push(priority, job());
             // Before we are in: a thread that this starts belongs to those that the end waits for.
             self.call_to(node);

@@ -78,8 +78,27 @@ pub fn worker_index() -> Option<usize> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::{Worker, blocking};
     use crate::mill::pool::Mill;
+    use crate::topology::Topology;
+
+    #[test]
+    fn in_a_strict_mill_jobs_for_several_nodes_start_in_order() {
+        let two = Topology::synthetic("node:2 core:1").unwrap();
+        let mill = Mill::builder().topology(two).workers(1).caller_runs(false).strict_fifo(true);
+        let mill = mill.build().unwrap();
+        let (go, wait) = channel::<()>();
+        let (send, order) = channel();
+        mill.spawn(move || assert!(wait.recv().is_err())).unwrap();
+        for (number, node) in [1, 0, 1, 0].into_iter().enumerate() {
+            let send = send.clone();
+            mill.spawn_on(node, move || send.send(number).unwrap()).unwrap();
+        }
+        drop((go, send));
+        assert!(order.iter().eq(0..4));
+    }
 
     #[test]
     fn a_slot_is_given_away_once() {

@@ -2,12 +2,12 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use gristmill::concurrent::futures::{Promise, TaskError, ThreadPoolExecutor};
+use gristmill::concurrent::futures::{Promise, SharedFuture, TaskError, ThreadPoolExecutor};
 
 use crate::suite::watch::watch;
 
@@ -92,4 +92,34 @@ fn a_future_that_is_dropped_while_it_is_awaited_forgets_its_waker() {
     assert_eq!(Arc::strong_count(&count), 1);
     promise.set_result(5).unwrap();
     assert_eq!(count.0.load(Ordering::SeqCst), 0);
+}
+
+/// Drops its futures where it is woken, as a runtime does that polls there and then.
+#[derive(Default)]
+struct Drops(Mutex<Vec<SharedFuture<u8>>>);
+
+impl Wake for Drops {
+    fn wake(self: Arc<Self>) {
+        let futures = std::mem::take(&mut *self.0.lock().unwrap());
+        drop(futures);
+    }
+}
+
+#[test]
+fn who_is_woken_may_drop_what_else_awaits_the_future() {
+    let _watched = watch("drops");
+    let (promise, future) = Promise::new();
+    let mut futures = vec![future.share()];
+    futures.extend_from_within(..);
+    futures.extend_from_within(..);
+    let drops = Arc::new(Drops::default());
+    let waker = Waker::from(Arc::clone(&drops));
+    for future in &mut futures {
+        assert!(Pin::new(future).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    let last = futures[0].clone();
+    *drops.0.lock().unwrap() = futures;
+    promise.set_result(5).unwrap();
+    assert!(drops.0.lock().unwrap().is_empty());
+    assert_eq!(last.result().unwrap(), 5);
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gristmill::concurrent::futures::{
-    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, TaskError, ThreadPoolExecutor,
+    BrokenExecutor, Ended, FutureState, Promise, Shutdown, SubmitError, Task, TaskError, ThreadPoolExecutor,
     WhenFull,
 };
 use gristmill::contextvars::ContextVar;
@@ -62,7 +62,8 @@ fn threads_start_when_they_are_needed() {
     let mut holds = Vec::new();
     for running in 1..=4 {
         holds.push(hold(&pool));
-        assert!((running..=4).contains(&started.load(Ordering::SeqCst)));
+        // Who has found work sees to it that somebody looks for more.
+        assert!((running..=running + 1).contains(&started.load(Ordering::SeqCst)));
     }
     drop(holds);
     pool.shutdown();
@@ -282,6 +283,28 @@ fn a_full_pool_may_be_submitted_to_from_within() {
     assert_eq!(sum.unwrap().result().unwrap(), 1225);
 }
 
+fn tree(pool: &Arc<ThreadPoolExecutor>, depth: u32, ran: &Arc<AtomicUsize>) {
+    tick(ran);
+    for _ in 0..if depth == 0 { 0 } else { 2 } {
+        let (inner, counts) = (Arc::clone(pool), Arc::clone(ran));
+        drop(pool.submit(move || tree(&inner, depth - 1, &counts)).unwrap());
+    }
+}
+
+/// More tasks wait for room in the queue than there are threads.
+#[test]
+fn tasks_that_submit_to_their_own_full_pool_do_not_use_up_its_threads() {
+    let _watched = watch("tree");
+    for strict in [false, true] {
+        let builder = ThreadPoolExecutor::builder().max_workers(1).max_pending(1).max_spares(3);
+        let pool = Arc::new(builder.strict_fifo(strict).build().unwrap());
+        let ran = Arc::default();
+        tree(&pool, 7, &ran);
+        until(|| ran.load(Ordering::SeqCst) == 255);
+        pool.shutdown();
+    }
+}
+
 #[test]
 fn a_pool_may_be_shut_down_and_dropped_by_its_own_tasks() {
     let _watched = watch("within");
@@ -449,6 +472,105 @@ fn callers_run_in_the_mill_when_they_run() {
     assert!(!threads.is_empty());
 }
 
+/// The slot of a worker that blocks is free, and no other thread may be started.
+#[test]
+fn a_caller_with_a_small_stack_runs_no_tasks() {
+    let _watched = watch("small stack");
+    for _ in 0..20 {
+        let pool = ThreadPoolExecutor::builder().max_workers(1).max_spares(0).build().unwrap();
+        let (go, wait) = channel::<()>();
+        let held = pool.submit(move || gristmill::blocking(|| wait.recv().is_err())).unwrap();
+        until(|| held.running());
+        let future = pool.submit(|| std::thread::current().id()).unwrap();
+        let (ready, begins) = channel();
+        let waiter = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+            ready.send(()).unwrap();
+            future.result().unwrap() == std::thread::current().id()
+        });
+        begins.recv().unwrap();
+        std::thread::yield_now();
+        drop(go);
+        assert!(!waiter.unwrap().join().unwrap());
+    }
+}
+
+#[test]
+fn a_token_is_in_place_wherever_its_task_runs() {
+    let _watched = watch("in place");
+    let token = CancelToken::new();
+    let (task, future) = token
+        .run(|| {
+            Task::new(|| {
+                loop {
+                    gristmill::checkpoint();
+                    std::thread::yield_now();
+                }
+            })
+        })
+        .unwrap();
+    let future: gristmill::concurrent::futures::Future<()> = future;
+    let runner = std::thread::spawn(move || task.run());
+    until(|| future.running());
+    token.cancel();
+    assert!(matches!(future.result(), Err(TaskError::Cancelled)));
+    runner.join().unwrap();
+}
+
+/// A task that waits does not run what its pool, which broke meanwhile, gives up.
+#[test]
+fn who_waits_in_a_broken_pool_does_not_run_what_has_not_started() {
+    let _watched = watch("broken");
+    let starts = AtomicUsize::new(0);
+    let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(move || {
+        let is_first = starts.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Ok(()) } else { Err("no second licence".into()) }
+    });
+    let pool = Arc::new(pool.build().unwrap());
+    let inner = Arc::clone(&pool);
+    let outer = pool.submit(move || {
+        let futures = [1, 2].map(|n| inner.submit(move || n).unwrap());
+        let (go, wait) = channel::<()>();
+        let (told, tell) = channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        for future in &futures {
+            let (wait, told) = (Arc::clone(&wait), told.clone());
+            future.add_done_callback(move |_| {
+                told.send(()).unwrap();
+                let _ = wait.lock().unwrap().recv();
+            });
+        }
+        // The thread that stands in for this one breaks the pool, draws one of them, and is held by its callback.
+        gristmill::blocking(|| tell.recv().unwrap());
+        let later = std::thread::spawn(move || {
+            std::thread::yield_now();
+            drop(go);
+        });
+        let ends = futures.map(|future| future.result().is_ok());
+        later.join().unwrap();
+        ends
+    });
+    assert_eq!(outer.unwrap().result().unwrap(), [false, false]);
+}
+
+/// What an initializer fails with is the user's, and may panic when it is shown.
+#[test]
+fn an_error_that_cannot_be_shown_breaks_the_pool_all_the_same() {
+    #[derive(Debug)]
+    struct Unspeakable;
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            boom::boom(1)
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+    let _watched = watch("unspeakable");
+    boom::quiet();
+    let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(|| Err(Box::new(Unspeakable)));
+    let pool = pool.build().unwrap();
+    until(|| pool.submit(|| 1).is_err());
+    assert!(matches!(pool.submit(|| 1), Err(SubmitError::Broken(_))));
+}
+
 #[test]
 fn a_forked_child_is_refused_and_may_make_its_own() {
     let name = "pools::a_forked_child_is_refused_and_may_make_its_own";
@@ -477,5 +599,29 @@ fn a_forked_child_is_refused_and_may_make_its_own() {
             assert_eq!(status, 0);
             assert_eq!(pool.submit(|| 2).unwrap().result().unwrap(), 2);
         }
+    }
+}
+
+/// Callbacks of what a broken or cancelling pool gives up run under the task's token, which nobody else may have any more.
+#[test]
+fn a_callback_of_a_task_that_was_given_up_finds_its_token_alive() {
+    let _watched = watch("given up");
+    for round in 0..10 {
+        let (go, wait) = channel::<()>();
+        let wait = Mutex::new(wait);
+        let pool = ThreadPoolExecutor::builder().max_workers(1).try_initializer(move || {
+            let _ = wait.lock().unwrap().recv();
+            Err("no licence".into())
+        });
+        let pool = pool.build().unwrap();
+        let future = CancelToken::new().run(|| pool.submit(|| 1).unwrap()).unwrap();
+        let (send, receive) = channel();
+        future.add_done_callback(move |_| {
+            // Whatever was freed just now is used for these.
+            let _others: Vec<_> = (0..200).map(|_| vec![1_u8; 40]).collect();
+            send.send(CancelToken::new().run(|| 1)).unwrap();
+        });
+        drop(go);
+        assert_eq!(receive.recv().unwrap(), Ok(1), "in round {round}");
     }
 }

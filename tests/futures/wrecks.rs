@@ -1,14 +1,20 @@
 //! Panics where nobody expects them, and sides that go away at any time.
 
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
+use gristmill::CancelToken;
 use gristmill::concurrent::futures::{Promise, Shutdown, TaskError, ThreadPoolExecutor};
+use gristmill::contextvars::{ContextVar, copy_context};
 
 use crate::suite::boom::{self, Bomb, boom, caught};
 use crate::suite::ledger::Ledger;
-use crate::suite::{tick, watch::watch};
+use crate::suite::{tick, until, watch::watch};
 
 #[test]
 fn a_result_whose_drop_panics_hurts_only_its_owner() {
@@ -144,4 +150,68 @@ fn many_pools_come_and_go() {
         drop(pool);
         assert_eq!(future.result().unwrap(), round);
     }
+}
+
+/// Waits in its drop until it is told to go on; counts if that takes too long.
+struct Waits(Receiver<()>, Arc<AtomicUsize>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if self.0.recv_timeout(Duration::from_secs(20)).is_err() {
+            tick(&self.1);
+        }
+    }
+}
+
+#[test]
+fn what_a_cancelled_task_holds_may_wait_for_who_waits_for_the_task() {
+    let _watched = watch("waits");
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let (go, wait) = channel::<()>();
+    let held = pool.submit(move || wait.recv().is_err()).unwrap();
+    until(|| held.running());
+    let (send, receive) = channel();
+    let late = Arc::new(AtomicUsize::new(0));
+    let waits = Waits(receive, Arc::clone(&late));
+    let mut future = pool.submit(move || drop(waits)).unwrap().share();
+    // One waits in an async task, and has its place on the list already; then it sleeps.
+    let waker = Waker::noop();
+    assert!(Pin::new(&mut future).poll(&mut Context::from_waker(waker)).is_pending());
+    let other = future.clone();
+    let waiter = std::thread::spawn(move || {
+        until(|| future.done());
+        drop(future);
+        send.send(()).unwrap();
+    });
+    assert!(other.cancel());
+    waiter.join().unwrap();
+    assert_eq!(late.load(Ordering::SeqCst), 0, "the waiter hears of it before the drop");
+    drop(go);
+    assert!(held.result().unwrap());
+}
+
+#[derive(Clone)]
+struct Armed(#[allow(dead_code, reason = "goes off when it is dropped")] Arc<Bomb>);
+
+#[test]
+fn a_context_whose_drop_panics_leaves_the_worker_alone() {
+    static ARMED: ContextVar<Armed> = ContextVar::new("armed");
+    let _watched = watch("context");
+    boom::quiet();
+    let pool = ThreadPoolExecutor::builder().max_workers(1).caller_runs(false).build().unwrap();
+    let (go, wait) = channel::<()>();
+    let held = pool.submit(move || wait.recv().is_err()).unwrap();
+    until(|| held.running());
+    let (token, context) = (CancelToken::new(), copy_context());
+    let submit = || {
+        ARMED.set(Armed(Arc::new(Bomb(1))));
+        token.run(|| pool.submit(|| 1).unwrap()).unwrap()
+    };
+    let future = context.run(submit).unwrap();
+    drop(context);
+    token.cancel();
+    drop(go);
+    assert!(held.result().unwrap());
+    assert!(matches!(future.result(), Err(TaskError::Cancelled)));
+    assert_eq!(pool.submit(|| 1).unwrap().result().unwrap(), 1, "the worker lives");
 }

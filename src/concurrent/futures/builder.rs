@@ -210,9 +210,10 @@ impl ThreadPoolBuilder {
 }
 
 fn initialize(post: &Post, initializer: &Initializer) {
-    match unwind::halt(initializer) {
+    // The error is the user's: to show and to drop it may panic as well.
+    match unwind::halt(|| initializer().map_err(|error| error.to_string())) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => post.break_with(&error.to_string()),
+        Ok(Err(reason)) => post.break_with(&reason),
         Err(payload) => {
             post.break_with(&panics::message(&payload));
             unwind::drop_quietly(payload);

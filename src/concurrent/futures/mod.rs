@@ -22,7 +22,8 @@
 //!   is shut down or breaks, when it panics, when it is cancelled, or when the future is dropped.
 //! - A task may wait for other tasks, of its own pool too, which may have one worker: it runs what has not started itself,
 //!   takes part in what has, or lets another thread have its place. Tasks that wait for each other in a circle get
-//!   [`TaskError::Deadlock`].
+//!   [`TaskError::Deadlock`]. What waits by other means, a `block_on` in a task for one, holds its worker, unless it does so
+//!   within [`blocking`](crate::blocking).
 //! - One allocation for each task: closure, state and result share it.
 //! - A task runs in a copy of the [context](crate::contextvars) and under the [cancel token](crate::CancelToken) that it
 //!   was submitted under.

@@ -9,7 +9,9 @@ use crate::sync::parker::{Parker, Unparker};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// `submit` waits until there is room.
+    /// `submit` waits until there is room. Called by a task of the pool itself, it lets another thread have its place
+    /// meanwhile; if that would be one more than [`max_spares`](super::ThreadPoolBuilder::max_spares), it runs the new task
+    /// as with [`CallerRuns`](Self::CallerRuns).
     #[default]
     Wait,
     /// `submit` fails with [`SubmitError::Full`](super::SubmitError::Full).

@@ -22,7 +22,8 @@ impl<'a, 'scope> PoolScope<'a, 'scope> {
         PoolScope(scope)
     }
 
-    /// Has `task` run before the scope ends. Its panic is an error in its future, and the scope does not panic for it.
+    /// Has `task` run before the scope ends. Its panic is an error in its future, and the scope does not panic for it. If it
+    /// is cancelled, what it has captured is dropped when its turn comes, and before the scope ends.
     pub fn submit<F, R>(&self, task: F) -> Future<R>
     where
         F: FnOnce() -> R + Send + 'scope,

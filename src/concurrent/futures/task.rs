@@ -24,7 +24,7 @@ use crate::future::cycle;
 use crate::future::error::TaskError;
 use crate::future::handle::Future;
 use crate::mill::blocks;
-use crate::mill::cancel::{self, CancelToken};
+use crate::mill::cancel::{self, CancelToken, Under};
 use crate::mill::job::{Header, JobRef, Stamp};
 use crate::mill::seat::{self, Seat};
 use crate::mill::worker::Worker;
@@ -220,6 +220,7 @@ where
         this.head.runner.store(seat.cast_mut(), Ordering::Release);
         let outcome = if token.as_ref().is_some_and(CancelToken::is_cancelled) {
             drop_quietly(rest.work);
+            drop_quietly(rest.context);
             Err(Box::new(TaskError::Cancelled))
         } else {
             let Rest { context, work } = rest;
@@ -245,8 +246,10 @@ where
         if let Some(post) = post {
             this.head.give_place_back(post);
         }
+        // The worker works under the task's token, and callbacks run here: it is kept until they are over.
+        let mut token = None;
         // SAFETY: called by whoever has taken the task out of PENDING.
-        let drop_rest = || unsafe { this.drop_rest(None) };
+        let mut drop_rest = || token = unsafe { this.drop_rest(None) };
         match (order, post) {
             (Order::Break, Some(post)) if core.word.claim() => {
                 drop_rest();
@@ -254,7 +257,7 @@ where
                 // SAFETY: claimed, and held by the runner's side, which lets go.
                 let finished = unsafe { Cell::finish(Self::cell_of(body), broken, true) };
                 debug_assert!(finished.is_ok(), "a task that was claimed is finished once");
-                return;
+                return drop(token);
             }
             (Order::Cancel, _) => {
                 core.cancel(drop_rest);
@@ -263,14 +266,15 @@ where
         }
         // SAFETY: the runner's side.
         unsafe { Core::discard(Self::core_of(body)) };
+        drop(token);
     }
 
-    /// Drops the work, and makes room in the post, if that is known to be the task's own.
+    /// Drops the work, and makes room in the post, if that is known to be the task's own. Returns the token.
     ///
     /// # Safety
     ///
     /// As [`rest`](Self::rest).
-    unsafe fn drop_rest(&self, post: Option<&Post>) {
+    unsafe fn drop_rest(&self, post: Option<&Post>) -> Option<CancelToken> {
         // SAFETY: as the caller says.
         let (Rest { context, work }, token) = unsafe { self.rest() };
         if let Some(post) = post {
@@ -278,7 +282,7 @@ where
         }
         drop_quietly(work);
         drop_quietly(context);
-        drop(token);
+        token
     }
 
     /// See [`Kind::cancel`].
@@ -290,7 +294,7 @@ where
         let pin = post.and_then(Post::pin);
         let post = if pin.is_some() { post } else { None };
         // SAFETY: called if the task was taken out of PENDING.
-        core.cancel(|| unsafe { this.drop_rest(post) })
+        core.cancel(|| drop(unsafe { this.drop_rest(post) }))
     }
 
     /// See [`Kind::help`].
@@ -311,14 +315,20 @@ where
             }
         };
         if let Some(worker) = worker.filter(|worker| post.is_at(ptr::from_ref(worker.hall).cast())) {
-            if !post.strict_fifo.load(Ordering::Relaxed) {
+            // What the pool has been told to give up is not run any more; whoever draws it sees to that.
+            if !post.strict_fifo.load(Ordering::Relaxed) && post.order() == Order::Run {
                 run_on(worker);
             }
         } else if post.caller_runs.load(Ordering::Relaxed) {
             let Some(pin) = post.pin() else { return };
             if post.order() == Order::Run && pin.hall().is_same_process() {
-                // If no slot is free, somebody else will run it.
-                let _busy = pin.hall().visit(ptr::null(), || run_on(Worker::seated()));
+                // If no slot is free, or the caller's stack is small, somebody else will run it.
+                let _busy = pin.hall().visit(ptr::null(), || {
+                    let visitor = Worker::seated();
+                    if !visitor.is_deep() {
+                        run_on(visitor);
+                    }
+                });
             }
         }
     }
@@ -402,8 +412,13 @@ impl Task {
 
     /// Runs the task in the calling thread, unless it was cancelled.
     pub fn run(self) {
+        let job = self.into_job();
+        // SAFETY: stamped by `Body::new`, and not run yet.
+        let token = unsafe { job.stamped() }.token;
+        // Of a task that is run, the token lives longer than its work and its callbacks; nobody asks for that of another.
+        let _under = Under::enter(token);
         // SAFETY: stamped; we are the runner's side, and gone after this.
-        unsafe { self.into_job().run() };
+        unsafe { job.run() };
     }
 
     /// The task belongs to this post's pool from now on, and has a place in its room, if that is limited.

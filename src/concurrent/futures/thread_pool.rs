@@ -357,6 +357,8 @@ impl Pool {
         match when_full {
             WhenFull::Refuse => Err(SubmitError::Full),
             WhenFull::CallerRuns => Ok(false),
+            // All others may be waiting for room as well, and who is to make it?
+            WhenFull::Wait if self.is_last_thread() => Ok(false),
             WhenFull::Wait => {
                 if self.post.room.enter(|| self.post.is_closed()) {
                     return Ok(true);
@@ -365,6 +367,13 @@ impl Pool {
                 Err(SubmitError::Shutdown)
             }
         }
+    }
+
+    /// Does the caller work in this pool, of which no thread may be started any more to stand in for it?
+    fn is_last_thread(&self) -> bool {
+        let hall = &**self.mill.hall();
+        let own = Worker::current().filter(|worker| ptr::eq(worker.hall, hall));
+        own.is_some_and(|worker| !hall.may_grow() && !worker.is_deep())
     }
 }
 
