@@ -124,7 +124,8 @@ impl Hall {
     /// Shall a worker of another node leave what is in this node's inbox alone? As long as a sleeper of that node can be
     /// called, or is on its way.
     pub(super) fn leaves_to_its_own(&self, node: usize, thief: &Seat) -> bool {
-        if self.is_closing() {
+        // The one line of a strict mill is everybody's.
+        if self.is_closing() || self.settings.strict_fifo {
             return false;
         }
         if self.inboxes[node].awaits_its_own() {

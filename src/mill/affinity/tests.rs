@@ -2,7 +2,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::worker_index;
+use crate::mill::join::join;
+use crate::mill::spawn::worker_index;
 
 fn run(units: Range<u32>, seat: usize) -> Run {
     Run { units, seat }
@@ -102,12 +103,12 @@ fn a_smaller_mill_and_one_within_another_take_over() {
 /// Under this rule a waiting worker runs anything: also an invitation to the loop that its own item is in.
 #[test]
 fn a_worker_does_not_take_part_twice() {
-    let mill = Mill::builder().workers(2).waiting(crate::Waiting::Greedy).build().unwrap();
+    let mill = Mill::builder().workers(2).waiting(crate::config::Waiting::Greedy).build().unwrap();
     let mut affinity = Affinity::new();
     let sum = AtomicUsize::new(0);
     for _ in 0..20 {
         affinity.par_for_in(&mill, 0..64_usize, |i| {
-            crate::join(|| sum.fetch_add(i, Ordering::Relaxed), std::thread::yield_now);
+            join(|| sum.fetch_add(i, Ordering::Relaxed), std::thread::yield_now);
         });
     }
     assert_eq!(sum.into_inner(), 20 * 64 * 63 / 2);
