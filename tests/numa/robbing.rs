@@ -31,7 +31,7 @@ pub(crate) fn stays_on_the_node() {
             ready.send(()).unwrap();
             let mut lines = 0;
             while !stop.load(Ordering::Relaxed) {
-                doze(200);
+                doze(1_000);
                 lines += 1;
             }
             send.send(lines).unwrap();
