@@ -107,6 +107,10 @@
 //! # Ok::<(), gristmill::BuildError>(())
 //! ```
 //!
+//! On a machine with several NUMA nodes, [`Mill::node_vec`] divides an array among them, [`Mill::spawn_near`] sends a job to
+//! the node of its data, [`MillBuilder::memory`] says where workers take memory from, and [`Affinity`] gives the parts of an
+//! array to the same workers in every loop. `NUMA.md` beside the sources says how, and what was measured.
+//!
 //! # Cancelling
 //!
 //! Work that runs under a [`CancelToken`] stops where it would split, on every worker, once the token is
@@ -171,6 +175,7 @@ pub mod threading;
 pub mod topology;
 
 pub use config::{Config, Waiting};
+pub use mill::affinity::Affinity;
 pub use mill::cancel::{CancelToken, Cancelled, checkpoint};
 pub use mill::configured::PoolError;
 pub use mill::grain::{

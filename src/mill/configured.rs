@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::{ConfigError, Memory, PoolConfig};
-use crate::locality::{Place, Plan, PlanError};
+use crate::locality::{MemoryPolicy, Place, Plan, PlanError};
 use crate::mill::hall::Hall;
 use crate::mill::pool::{BuildError, Mill, MillBuilder};
 use crate::sync::help;
@@ -97,16 +97,19 @@ impl PoolConfig {
         let unsupported = |what: String, instead| {
             Err(PoolError::Unsupported { pool: self.name().to_owned(), what, instead })
         };
-        if self.memory() != Memory::Local {
-            return unsupported(format!("memory = \"{}\"", self.memory()), "\"local\"");
-        }
         if self.huge_pages() {
             return unsupported("huge_pages = true".to_owned(), "false");
         }
         let (machine, quota) = (Topology::detect(), topology::cpu_quota(Path::new("/")));
         let plan = Plan::new(self, &machine, quota.as_ref())?;
         let seen = Seen { allowed: machine.allowed(), quota, places: plan.places().to_vec() };
+        let memory = match self.memory() {
+            Memory::Local => MemoryPolicy::Local,
+            Memory::Interleave => MemoryPolicy::Interleave(plan.memory_nodes().to_vec()),
+            Memory::Bind => MemoryPolicy::Bind(plan.memory_nodes().to_vec()),
+        };
         let mut builder = Mill::builder()
+            .memory(memory)
             .name(self.thread_name())
             .workers(plan.workers())
             .topology(machine)
@@ -258,12 +261,29 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_refused() {
-        for text in ["memory = \"interleave\"", "huge_pages = true"] {
-            let error = pool(text).build().unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("pool `a`: {text} is not supported by this version; expected")),
-                "{error}"
-            );
+        let error = pool("huge_pages = true").build().unwrap_err().to_string();
+        let expected = "pool `a`: huge_pages = true is not supported by this version; expected";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn workers_take_memory_from_where_the_pool_says() {
+        for (text, policy) in [
+            ("memory = \"bind\"", MemoryPolicy::Bind as fn(Vec<usize>) -> MemoryPolicy),
+            ("memory = \"interleave\"", MemoryPolicy::Interleave),
+        ] {
+            match pool(text).build() {
+                Ok(mill) => {
+                    let machine = Topology::detect();
+                    let nodes = machine.nodes().iter().filter(|node| node.memory != Some(0));
+                    let expected = policy(nodes.map(|node| node.os_id).collect());
+                    assert_eq!(mill.install(|| MemoryPolicy::current().unwrap()), expected);
+                }
+                // Where a filter denies it.
+                Err(error) => {
+                    assert!(error.to_string().contains("set_mempolicy is not to be had here"), "{error}")
+                }
+            }
         }
     }
 

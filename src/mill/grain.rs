@@ -50,7 +50,7 @@ where
 }
 
 /// The items of a piece, which the loop hands out once.
-fn piece<I: Items>(items: &I, range: Range<usize>) -> impl Iterator<Item = I::Item> {
+pub(super) fn piece<I: Items>(items: &I, range: Range<usize>) -> impl Iterator<Item = I::Item> {
     // SAFETY: `segments` makes pieces of `0..count()` that do not overlap, and this is called once for each.
     unsafe { items.piece(range) }
 }

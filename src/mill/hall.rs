@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::config::{PinFailure, Waiting};
-use crate::locality::Place;
+use crate::locality::{MemoryPolicy, Place};
 use crate::mill::idle::Idle;
 use crate::mill::injector::Bands;
 use crate::mill::roster::Roster;
@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) strict_fifo: bool,
     /// Where workers sit, if the user said so; worker `i` at the `i`th, counted round.
     pub(crate) places: Vec<Place>,
+    /// From where the memory comes that its threads touch first.
+    pub(crate) memory: MemoryPolicy,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             lazy: false,
             strict_fifo: false,
             places: Vec::new(),
+            memory: MemoryPolicy::Local,
         }
     }
 }
@@ -91,6 +94,8 @@ pub(crate) struct Hall {
     pub(crate) roster: Roster,
     /// One for each NUMA node.
     pub(crate) inboxes: Vec<Bands>,
+    /// For each node: the inboxes of the others, nearest first.
+    pub(crate) far_inboxes: Vec<Vec<usize>>,
     /// How many CPUs the builder's thread could run on.
     cpus: usize,
     /// How many workers there should be.
@@ -145,6 +150,7 @@ impl Hall {
             idle: Idle::new(workers, if settings.lazy { 1 } else { workers }),
             roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
+            far_inboxes: (0..nodes).map(|node| far_from(node, &topology)).collect(),
             topology,
             settings,
             cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
@@ -166,6 +172,11 @@ impl Hall {
             moved: std::sync::Mutex::new(Vec::new()),
             generation: fork::generation(),
         }
+    }
+
+    /// Do its workers sit on more than one node? Or might they.
+    pub(crate) fn has_far(&self) -> bool {
+        self.inboxes.len() > 1
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -233,5 +244,25 @@ impl Hall {
     pub(crate) fn claim_seat(&self, place: impl Fn() -> Place) -> Arc<Seat> {
         let left = || self.roster.read(|crowd| crowd.seats.iter().find(|seat| seat.claim()).map(Arc::clone));
         left().unwrap_or_else(|| self.roster.add(&self.topology, place(), Self::wanted(self.workers())))
+    }
+}
+
+/// The other nodes, nearest first; among those that are equally far each begins with the one after itself.
+fn far_from(node: usize, topology: &Topology) -> Vec<usize> {
+    let nodes = topology.nodes().len();
+    let mut others: Vec<usize> = (1..nodes).map(|step| (node + step) % nodes).collect();
+    others.sort_by_key(|&other| topology.distance(node, other));
+    others
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inboxes_of_other_nodes_go_by_distance_and_then_round() {
+        let machine = Topology::synthetic("node:4 core:1").unwrap();
+        assert_eq!(far_from(2, &machine), [3, 0, 1]);
+        assert_eq!(far_from(0, &Topology::synthetic("core:2").unwrap()), [0; 0]);
     }
 }

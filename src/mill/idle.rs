@@ -116,6 +116,15 @@ impl Idle {
         }
     }
 
+    /// A certain sleeper is wanted, whether others search or not: books a slot and a searcher's place for it. False if
+    /// nobody sleeps or no slot is free. Whoever does not find it asleep says so by [`call_failed`](Self::call_failed).
+    pub(crate) fn call_by_name(&self) -> bool {
+        self.update(|census| {
+            (census.sleeping() > 0 && census.free() > 0).then(|| census.0 + SEARCHING - FREE)
+        })
+        .is_ok()
+    }
+
     fn swap(&self, census: Census, new: u64) -> bool {
         self.word.compare_exchange(census.0, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -247,6 +256,21 @@ mod tests {
         assert!(idle.return_slot(), "and the visitor is told when it leaves");
         assert!(idle.is_call_due());
         assert_eq!(idle.call(true), Call::Newcomer);
+    }
+
+    #[test]
+    fn a_sleeper_is_called_by_name_while_others_search() {
+        let idle = Idle::new(2, 2);
+        assert!(!idle.call_by_name(), "nobody sleeps");
+        idle.fall_asleep(true);
+        assert_eq!(idle.call(false), Call::Nobody, "somebody searches");
+        assert!(idle.call_by_name());
+        idle.found_sleeper();
+        let census = idle.census();
+        assert_eq!((census.searching(), census.sleeping(), census.free()), (2, 0, 0));
+        idle.fall_asleep(true);
+        assert!(idle.try_take_slot());
+        assert!(!idle.call_by_name(), "no slot is free");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Where work from outside comes in: one inbox for each NUMA node and priority.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use crate::mill::deque::{Inbox, Own};
 use crate::mill::job::JobRef;
 
@@ -18,30 +21,57 @@ pub enum Priority {
     Low,
 }
 
+/// So long others leave a node's inbox to a sleeper of that node that was called: about twice what it takes to come.
+const GRACE: Duration = Duration::from_micros(200);
+
 /// A node's inboxes, by priority.
-pub(crate) struct Bands([Inbox; 3]);
+pub(crate) struct Bands {
+    inboxes: [Inbox; 3],
+    /// When a sleeper of the node was called on behalf of its inbox, in nanoseconds since `born`; 0 for never.
+    called: AtomicU64,
+    born: Instant,
+}
 
 impl Bands {
     pub(crate) fn new() -> Self {
-        Bands([Inbox::new(), Inbox::new(), Inbox::new()])
+        Bands {
+            inboxes: [Inbox::new(), Inbox::new(), Inbox::new()],
+            called: AtomicU64::new(0),
+            born: Instant::now(),
+        }
+    }
+
+    /// A sleeper of this node was called to look in here.
+    pub(crate) fn note_call(&self) {
+        self.called.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Is a sleeper of this node, which was called, still on its way?
+    pub(crate) fn awaits_its_own(&self) -> bool {
+        let called = self.called.load(Ordering::Relaxed);
+        called > 0 && self.now().saturating_sub(called) < GRACE.as_nanos() as u64
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
     pub(crate) fn push(&self, priority: Priority, job: JobRef) {
-        self.0[priority as usize].push(job);
+        self.inboxes[priority as usize].push(job);
     }
 
     pub(crate) fn take(&self, priority: Priority) -> Option<JobRef> {
-        let inbox = &self.0[priority as usize];
+        let inbox = &self.inboxes[priority as usize];
         if inbox.is_empty() { None } else { inbox.take() }
     }
 
     /// Takes one job of normal priority, and moves more to `into`.
     pub(crate) fn take_batch(&self, into: &Own) -> Option<JobRef> {
-        let inbox = &self.0[Priority::Normal as usize];
+        let inbox = &self.inboxes[Priority::Normal as usize];
         if inbox.is_empty() { None } else { inbox.take_batch(into) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(Inbox::is_empty)
+        self.inboxes.iter().all(Inbox::is_empty)
     }
 }

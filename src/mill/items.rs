@@ -5,7 +5,10 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// What the `par_` functions take: ranges of integers, slices, vectors, arrays, and mutable slices and vectors.
+use crate::locality::NodeVec;
+
+/// What the `par_` functions take: ranges of integers, slices, vectors (also [over nodes](crate::locality::NodeVec)), arrays, by
+/// shared or by mutable reference.
 ///
 /// Sealed: gristmill implements it for what can be split anywhere.
 pub trait IntoItems: Sealed {
@@ -110,6 +113,7 @@ macro_rules! shared {
 
 shared!([][T]);
 shared!([] Vec<T>);
+shared!([] NodeVec<T>);
 shared!([const N: usize] [T; N]);
 
 /// A mutable slice that is handed out in disjoint parts.

@@ -1,5 +1,6 @@
 //! The mill: the work-stealing scheduler. `IDLE.md` beside this file states its protocols.
 
+pub(crate) mod affinity;
 pub(crate) mod blocks;
 mod broadcast;
 pub(crate) mod cancel;
@@ -16,11 +17,13 @@ pub(crate) mod latch;
 pub(crate) mod local;
 #[cfg(all(test, loom))]
 mod models;
+mod near;
 pub(crate) mod pool;
 mod range;
 mod roster;
 pub(crate) mod scope;
 pub(crate) mod seat;
+mod shares;
 pub(crate) mod sort;
 pub(crate) mod spawn;
 mod split;

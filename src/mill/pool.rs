@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::config::{PinFailure, Waiting};
 use crate::contextvars::{Context, copy_context};
-use crate::locality::{self, Place};
+use crate::locality::{self, MemoryError, MemoryPolicy, Place};
 use crate::mill::cancel::{self, CancelToken};
 use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
@@ -106,6 +106,13 @@ pub enum BuildError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Workers could not take up their memory policy.
+    #[error("workers cannot take memory as they should: {source}")]
+    #[non_exhaustive]
+    Memory {
+        /// Why.
+        source: MemoryError,
+    },
     /// The default mill is in use or was configured before.
     #[error("the default mill exists already: configure it before its first use")]
     GlobalExists,
@@ -125,6 +132,7 @@ impl fmt::Debug for MillBuilder {
             .field("name", &self.settings.name)
             .field("workers", &self.workers)
             .field("places", &self.settings.places)
+            .field("memory", &self.settings.memory)
             .field("stack_size", &self.settings.stack_size)
             .field("max_spares", &self.settings.max_spares)
             .field("caller_runs", &self.settings.caller_runs)
@@ -165,6 +173,16 @@ impl MillBuilder {
         if !self.settings.places.is_empty() {
             self.settings.caller_runs = false;
         }
+        self
+    }
+
+    /// From which nodes the memory comes that workers touch first; by default from their own. Callers from outside then
+    /// always hand their work to a worker.
+    pub fn memory(mut self, policy: MemoryPolicy) -> Self {
+        if policy != MemoryPolicy::Local {
+            self.settings.caller_runs = false;
+        }
+        self.settings.memory = policy;
         self
     }
 
@@ -283,7 +301,8 @@ impl MillBuilder {
     ///
     /// [`BuildError::OutOfRange`] for a number of threads that no mill can have, [`BuildError::Thread`] when the
     /// system refuses one, [`BuildError::Pin`] when a worker cannot sit at its place (unless
-    /// [`pin_failure`](Self::pin_failure) says to go on). Nothing is left behind.
+    /// [`pin_failure`](Self::pin_failure) says to go on), [`BuildError::Memory`] when workers
+    /// cannot take up their memory policy. Nothing is left behind.
     pub fn build(self) -> Result<Mill, BuildError> {
         let chosen = self.settings.places.len();
         let asked = self.workers.or((chosen > 0).then_some(chosen));
@@ -292,6 +311,7 @@ impl MillBuilder {
         in_range("max_spares", self.settings.max_spares, 0)?;
         let topology = self.topology.unwrap_or_else(Topology::detect);
         let places = places(&topology, &self.settings.places, workers);
+        try_out(&self.settings.memory)?;
         fork::watch(forget);
         cancel::poke_with(poke_all);
         let hall = Arc::new(Hall::new(self.settings, topology, places));
@@ -318,6 +338,19 @@ impl MillBuilder {
         let mill: &Mill = Box::leak(Box::new(self.build()?));
         mills.global.store(std::ptr::from_ref(mill).cast_mut(), Ordering::Release);
         Ok(mill)
+    }
+}
+
+/// Does the kernel take this policy? Asked on a thread of its own: policies belong to threads.
+fn try_out(policy: &MemoryPolicy) -> Result<(), BuildError> {
+    if *policy == MemoryPolicy::Local {
+        return Ok(());
+    }
+    let (policy, name) = (policy.clone(), "gm-policy".to_owned());
+    let tried = std::thread::Builder::new().name(name).spawn(move || policy.take_up());
+    match tried.map_err(|source| BuildError::Thread { number: 0, wanted: 1, source })?.join() {
+        Ok(taken) => taken.map_err(|source| BuildError::Memory { source }),
+        Err(payload) => unwind::resume(payload),
     }
 }
 
@@ -487,6 +520,18 @@ impl Mill {
         self.hall().run(f)
     }
 
+    /// As [`install`](Self::install), but a thread from outside never runs `f` itself.
+    pub(crate) fn install_by_worker<R, F>(&self, f: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        match self.hall().run_by_worker(f) {
+            Ok(value) => value,
+            Err(closed) => panic!("{closed}"),
+        }
+    }
+
     /// Spawns a detached job: nobody waits for it. It runs under the caller's cancel token, if any.
     ///
     /// A panic in it goes to the mill's [panic handler](MillBuilder::panic_handler).
@@ -591,6 +636,15 @@ where
     if seat::current().is_some() { f() } else { in_global(f) }
 }
 
+/// As [`in_current`], but a thread from outside never runs `f` itself.
+pub(crate) fn in_current_by_worker<R, F>(f: F) -> R
+where
+    F: FnOnce() -> R + Send,
+    R: Send,
+{
+    if seat::current().is_some() { f() } else { Mill::global().install_by_worker(f) }
+}
+
 /// Runs `f` in the default mill.
 pub(crate) fn in_global<R, F>(f: F) -> R
 where
@@ -642,24 +696,40 @@ impl Hall {
         F: FnOnce() -> R + Send,
         R: Send,
     {
+        self.run_as(f, self.settings.caller_runs)
+    }
+
+    pub(crate) fn run_by_worker<R, F>(self: &Arc<Self>, f: F) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        self.run_as(f, false)
+    }
+
+    fn run_as<R, F>(self: &Arc<Self>, f: F, caller_runs: bool) -> Result<R, Closed>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
         if self.is_current() {
             Ok(f())
         } else if self.settings.contexts {
             let context = copy_context();
-            self.run_from_outside(move || within(&context, f))
+            self.run_from_outside(move || within(&context, f), caller_runs)
         } else {
-            self.run_from_outside(f)
+            self.run_from_outside(f, caller_runs)
         }
     }
 
-    fn run_from_outside<R, F>(self: &Arc<Self>, mut f: F) -> Result<R, Closed>
+    fn run_from_outside<R, F>(self: &Arc<Self>, mut f: F, caller_runs: bool) -> Result<R, Closed>
     where
         F: FnOnce() -> R + Send,
         R: Send,
     {
         self.assert_same_process();
         let token = cancel::current_ptr();
-        if self.settings.caller_runs {
+        if caller_runs {
             f = match self.visit(token, f) {
                 Ok(value) => return Ok(value),
                 Err(f) => f,
@@ -717,7 +787,7 @@ impl Hall {
             let node = if self.settings.strict_fifo { 0 } else { node };
             self.inboxes[node].push(priority, job());
             // Before we are in: a thread that this starts belongs to those that the end waits for.
-            self.call(None);
+            self.call_to(node);
         }
         self.entering.fetch_sub(1, Ordering::SeqCst);
         if open { Ok(()) } else { Err(Closed) }

@@ -14,6 +14,10 @@
 //!
 //! A participant's consecutive pieces form a *segment*, which has one accumulator; a new one begins after each
 //! robbery. There are few of them, and sorted by where they begin they give the loop's result in order.
+//!
+//! A loop may begin with *shares*: runs of units for each seat, which whoever sits there takes first (`affinity.rs`). Then
+//! a participant's part is that of its seat. What is in a share and not in the part yet can be robbed as well, but what
+//! belongs to somebody who has not come so far, or is nearly done, only after a little while.
 
 #![allow(unsafe_code, reason = "invitations point to the loop, which lives in the caller's frame")]
 
@@ -24,7 +28,8 @@ use std::ptr;
 use crate::mill::cancel;
 use crate::mill::job::{Header, JobRef, Stamp};
 use crate::mill::latch::Latch;
-use crate::mill::worker::{Worker, rob_family};
+use crate::mill::shares::Shares;
+use crate::mill::worker::{PATIENCE, Worker, pause, rob_family};
 use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::unwind::{self, Payload};
@@ -32,6 +37,8 @@ use crate::unwind::{self, Payload};
 /// What one participant made of a run of consecutive items.
 pub(crate) struct Segment<A> {
     pub(crate) range: Range<usize>,
+    /// The seat of who made it.
+    pub(crate) runner: usize,
     pub(crate) value: A,
 }
 
@@ -64,6 +71,8 @@ pub(super) struct Part {
     ends: AtomicU64,
     /// The invitation is in a line, or on its way to somebody.
     out: AtomicBool,
+    /// Somebody takes part with it. Where parts belong to seats only.
+    taken: AtomicBool,
     /// The loop.
     owner: Cell<*const ()>,
 }
@@ -79,8 +88,12 @@ struct Loop<I, S, A> {
     many: Box<[Part]>,
     /// How many parts there are.
     parts: usize,
-    /// How many have wanted one.
+    /// How many may take part.
+    most: usize,
+    /// How many have wanted to.
     joined: AtomicUsize,
+    /// What each seat is to take first, if that was said. As many as parts.
+    shares: Option<Shares>,
     /// Items in a unit, and all items.
     unit: usize,
     len: usize,
@@ -106,16 +119,42 @@ where
     I: Fn() -> A + Sync,
     S: Fn(A, Range<usize>) -> A + Sync,
 {
+    shared_segments(len, None, init, step)
+}
+
+/// How many items there are in a unit of a loop over `len`. Both ends of a range must fit into one word: very long loops go
+/// by units of several items.
+pub(crate) fn unit_of(len: usize) -> usize {
+    len.div_ceil(1 << 31).max(1)
+}
+
+/// As [`segments`], where each seat begins with its share. The shares are all units, each once; there is one for each of
+/// the mill's first seats, the caller's among them.
+pub(crate) fn shared_segments<A, I, S>(
+    len: usize,
+    shares: Option<Shares>,
+    init: I,
+    step: S,
+) -> Vec<Segment<A>>
+where
+    A: Send,
+    I: Fn() -> A + Sync,
+    S: Fn(A, Range<usize>) -> A + Sync,
+{
     let worker = Worker::seated();
-    // Both ends must fit into one word: very long loops go by units of several items.
-    let unit = len.div_ceil(1 << 31).max(1);
+    let unit = unit_of(len);
     let units = len.div_ceil(unit);
-    let parts = worker.hall.workers().min(units).max(1);
+    let most = worker.hall.workers().min(units).max(1);
+    let parts = shares.as_ref().map_or(most, Shares::seats);
+    let own = if shares.is_some() { worker.seat.index } else { 0 };
+    debug_assert!(own < parts);
     let shared = Loop {
         few: std::array::from_fn(|_| Part::new(accept::<I, S, A>)),
         many: (FEW..parts).map(|_| Part::new(accept::<I, S, A>)).collect(),
         parts,
+        most,
         joined: AtomicUsize::new(1),
+        shares,
         unit,
         len,
         stop: AtomicBool::new(false),
@@ -132,10 +171,13 @@ where
         // SAFETY: the part is in place, and nobody else has seen it.
         unsafe { part.job().stamp(Stamp { family: shared.family(), token: shared.token }) };
     }
-    shared.part(0).hold(0..units as u32);
+    shared.part(own).taken.store(true, Ordering::Relaxed);
+    if shared.shares.is_none() {
+        shared.part(own).hold(0..units as u32);
+    }
     // Jobs that the items spawn into a scope around the loop do not belong on top of its invitation.
     let scope = worker.seat.owner.scope.replace(ptr::null());
-    shared.participate(worker, 0);
+    shared.participate(worker, own);
     worker.wait(&shared.done, rob_family(shared.family()));
     worker.seat.owner.scope.set(scope);
 
@@ -159,6 +201,7 @@ impl Part {
             invitation: Header::new(accept),
             ends: AtomicU64::new(0),
             out: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
             owner: Cell::new(ptr::null()),
         }
     }
@@ -179,6 +222,11 @@ impl Part {
     /// Puts units into it; only its owner does, while it is empty.
     fn hold(&self, units: Range<u32>) {
         self.ends.store(Ends { low: units.start, high: units.end }.pack(), Ordering::Relaxed);
+    }
+
+    /// How many units it has left.
+    fn left(&self) -> u32 {
+        Ends::unpack(self.ends.load(Ordering::Relaxed)).len()
     }
 
     /// Takes up to `most` units from the front; only the part's owner does.
@@ -232,11 +280,10 @@ where
     // From here on the part's owner may invite again.
     // ORDERING(invitation): Release; pairs with the load in `invite`.
     part.out.store(false, Ordering::Release);
-    let index = shared.joined.fetch_add(1, Ordering::Relaxed);
-    if index < shared.parts {
-        shared.participate(worker, index);
-    } else {
-        shared.count_off();
+    let joined = shared.joined.fetch_add(1, Ordering::Relaxed);
+    match shared.part_for(worker, joined) {
+        Some(index) => shared.participate(worker, index),
+        None => shared.count_off(),
     }
 }
 
@@ -249,6 +296,24 @@ impl<I, S, A> Loop<I, S, A> {
 
     fn part(&self, index: usize) -> &Part {
         self.few.get(index).unwrap_or_else(|| &self.many[index - FEW])
+    }
+
+    /// The part of somebody who comes when so many have come before; none if it cannot take part.
+    fn part_for(&self, worker: Worker<'_>, joined: usize) -> Option<usize> {
+        if joined >= self.most {
+            return None;
+        }
+        if self.shares.is_none() {
+            return Some(joined);
+        }
+        let index = worker.seat.index;
+        // A thread may come twice, if its own piece waits for something and it runs whatever there is meanwhile.
+        if index < self.parts && !self.part(index).taken.swap(true, Ordering::Relaxed) {
+            return Some(index);
+        }
+        // Somebody else shall come instead.
+        self.joined.fetch_sub(1, Ordering::Relaxed);
+        None
     }
 
     fn count_off(&self) {
@@ -290,23 +355,33 @@ where
     }
 
     fn work(&self, worker: Worker<'_>, part: &Part, index: usize) {
-        let mut more = index == 0 || self.rob_into(part, index);
+        let begins = self.shares.is_none() && index == 0;
+        let mut more = begins || self.draw(part, index) || self.rob_into(part, index);
         while more {
             let mut most = 1;
             let mut segment: Option<Segment<A>> = None;
             while let Some(piece) = self.next_piece(part, most) {
                 self.invite(worker, part);
                 let (start, value) = match segment.take() {
-                    Some(Segment { range, value }) => (range.start, value),
+                    Some(Segment { range, value, .. }) => (range.start, value),
                     None => (piece.start, (self.init)()),
                 };
                 let end = piece.end;
-                segment = Some(Segment { range: start..end, value: self.take_steps(value, piece) });
+                let (range, runner) = (start..end, worker.seat.index);
+                segment = Some(Segment { range, runner, value: self.take_steps(value, piece) });
                 most = most.saturating_mul(2);
             }
             lock(&self.segments).extend(segment);
-            more = self.rob_into(part, index);
+            more = self.draw(part, index) || self.rob_into(part, index);
         }
+    }
+
+    /// The next run of units of our own share.
+    fn draw(&self, part: &Part, index: usize) -> bool {
+        let units = self.shares.as_ref().and_then(|shares| shares.draw(index));
+        let drawn = units.is_some();
+        units.into_iter().for_each(|units| part.hold(units));
+        drawn && !self.stop.load(Ordering::Relaxed)
     }
 
     fn next_piece(&self, part: &Part, most: u32) -> Option<Range<usize>> {
@@ -337,12 +412,13 @@ where
 
     /// While this part has work left, an invitation to it is in our line.
     fn invite(&self, worker: Worker<'_>, part: &Part) {
-        if self.joined.load(Ordering::Relaxed) >= self.parts {
+        if self.joined.load(Ordering::Relaxed) >= self.most {
             return;
         }
         // ORDERING(invitation): Acquire; pairs with the store in `accept`.
         let out = part.out.load(Ordering::Acquire);
-        if !out && Ends::unpack(part.ends.load(Ordering::Relaxed)).len() > 0 {
+        let shares_left = || self.shares.as_ref().is_some_and(|shares| shares.all_left() > 0);
+        if !out && (part.left() > 0 || shares_left()) {
             part.out.store(true, Ordering::Relaxed);
             self.pending.fetch_add(1, Ordering::Relaxed);
             worker.push_public(part.job());
@@ -351,12 +427,49 @@ where
 
     /// Robs whoever has most left; false if nobody has anything.
     fn rob_into(&self, part: &Part, index: usize) -> bool {
+        if let Some(shares) = &self.shares {
+            return self.rob_share_into(shares, part, index);
+        }
         let parts = self.joined.load(Ordering::Relaxed).min(self.parts);
         while !self.stop.load(Ordering::Relaxed) {
-            let left = |victim: usize| Ends::unpack(self.part(victim).ends.load(Ordering::Relaxed)).len();
+            let left = |victim: usize| self.part(victim).left();
             let richest = (0..parts).filter(|&victim| victim != index).max_by_key(|&victim| left(victim));
             let Some(victim) = richest.filter(|&victim| left(victim) > 0) else { return false };
             if let Some(units) = self.part(victim).rob() {
+                part.hold(units);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// As [`rob_into`](Self::rob_into), where parts belong to seats. For a little while it leaves to their owners what is
+    /// not much, and what belongs to those who have not come yet.
+    fn rob_share_into(&self, shares: &Shares, part: &Part, index: usize) -> bool {
+        let few = (self.len.div_ceil(self.unit) / self.most / 16) as u32;
+        let mut round = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = |victim: usize| self.part(victim).left().saturating_add(shares.left(victim));
+            let others = || (0..self.parts).filter(|&victim| victim != index && left(victim) > 0);
+            let willing =
+                |victim: &usize| left(*victim) > few && self.part(*victim).taken.load(Ordering::Relaxed);
+            let richest = others().filter(willing).max_by_key(|&victim| left(victim));
+            let victim = match richest {
+                Some(victim) => victim,
+                None if round < PATIENCE => {
+                    if others().next().is_none() {
+                        return false;
+                    }
+                    pause(round);
+                    round += 1;
+                    continue;
+                }
+                None => match others().max_by_key(|&victim| left(victim)) {
+                    Some(victim) => victim,
+                    None => return false,
+                },
+            };
+            if let Some(units) = shares.rob(victim).or_else(|| self.part(victim).rob()) {
                 part.hold(units);
                 return true;
             }

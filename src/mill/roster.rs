@@ -15,6 +15,16 @@ pub(crate) struct Crowd {
     pub(crate) seats: Vec<Arc<Seat>>,
     pub(crate) places: Vec<Place>,
     pub(crate) order: VictimOrder,
+    /// The seats of each node.
+    pub(crate) on_node: Vec<Vec<usize>>,
+}
+
+impl Crowd {
+    fn new(topology: &Topology, seats: Vec<Arc<Seat>>, places: Vec<Place>) -> Self {
+        let mut on_node = vec![Vec::new(); topology.nodes().len()];
+        seats.iter().for_each(|seat| on_node[seat.node].push(seat.index));
+        Crowd { order: VictimOrder::new(topology, &places), seats, places, on_node }
+    }
 }
 
 /// The present [`Crowd`].
@@ -25,8 +35,9 @@ pub(crate) struct Roster {
 
 impl Roster {
     pub(crate) fn new(topology: &Topology, places: Vec<Place>, wanted: usize) -> Self {
-        let seats = places.iter().enumerate().map(|(i, place)| Arc::new(Seat::new(i, place.node(), wanted)));
-        let crowd = Crowd { seats: seats.collect(), order: VictimOrder::new(topology, &places), places };
+        let seat = |(i, place): (usize, &Place)| Arc::new(Seat::new(i, place.node(), wanted));
+        let seats = places.iter().enumerate().map(seat).collect();
+        let crowd = Crowd::new(topology, seats, places);
         Roster { crowd: snapshot::Snapshot::new(crowd), changing: Mutex::new(()) }
     }
 
@@ -44,8 +55,7 @@ impl Roster {
         debug_assert!(claimed, "nobody else has seen it");
         seats.push(Arc::clone(&seat));
         places.push(place);
-        let order = VictimOrder::new(topology, &places);
-        self.crowd.replace(Crowd { seats, places, order });
+        self.crowd.replace(Crowd::new(topology, seats, places));
         seat
     }
 }

@@ -8,12 +8,14 @@ use std::ptr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 
+use crate::locality::MemoryPolicy;
 use crate::mill::hall::{Hall, ThreadHandler};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
+use crate::mill::roster::Crowd;
 use crate::mill::seat::{Seat, Sitting};
 use crate::mill::worker::Worker;
-use crate::prim::atomic::Ordering;
+use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{Builder, fence_after_update, is_finished, lock, yield_now};
 use crate::sync::help;
 use crate::sys::{fork, stack};
@@ -80,8 +82,68 @@ impl Hall {
         }
     }
 
+    /// Work came into the inbox of a node: calls as [`call`](Self::call) does, the nearest sleeper to that.
+    pub(crate) fn call_to(&self, node: usize) {
+        if !self.has_far() {
+            self.call(None);
+        } else if !self.calls_home(node) && self.idle.is_call_due() {
+            let host = self
+                .roster
+                .read(|crowd| crowd.on_node[node].first().map(|&seat| Arc::clone(&crowd.seats[seat])));
+            self.call(host.as_deref());
+        }
+    }
+
+    /// Calls a sleeper of this node, whether others search or not; true if there was one.
+    fn calls_home(&self, node: usize) -> bool {
+        let lying = |crowd: &Crowd| crowd.on_node[node].iter().any(|&seat| crowd.seats[seat].lies());
+        // ORDERING(idle): the job was published before. Who is not seen asleep here looks at the inbox before it is.
+        fence(Ordering::SeqCst);
+        if self.idle.census().sleeping() == 0 || !self.roster.read(lying) || !self.idle.call_by_name() {
+            return false;
+        }
+        let roused = self.roster.read(|crowd| {
+            let mut seats = crowd.on_node[node].iter().map(|&seat| &crowd.seats[seat]);
+            seats.find(|seat| seat.rouse()).map(Arc::clone)
+        });
+        match roused {
+            Some(seat) => {
+                self.idle.found_sleeper();
+                self.inboxes[node].note_call();
+                seat.wake();
+                true
+            }
+            None => {
+                self.idle.call_failed();
+                // Others may have counted on it.
+                self.call_if_work(None);
+                false
+            }
+        }
+    }
+
+    /// Shall a worker of another node leave what is in this node's inbox alone? As long as a sleeper of that node can be
+    /// called, or is on its way.
+    pub(super) fn leaves_to_its_own(&self, node: usize, thief: &Seat) -> bool {
+        // The one line of a strict mill is everybody's.
+        if self.is_closing() || self.settings.strict_fifo {
+            return false;
+        }
+        if self.inboxes[node].awaits_its_own() {
+            return true;
+        }
+        let called = self.calls_home(node);
+        if called {
+            thief.stats.woke_somebody();
+        }
+        called
+    }
+
     fn rouse_nearest(&self, from: Option<&Seat>) -> Option<Arc<Seat>> {
         self.roster.read(|crowd| {
+            if let Some(seat) = from.filter(|seat| seat.rouse()) {
+                return Some(Arc::clone(&crowd.seats[seat.index]));
+            }
             let mut near = from.into_iter().flat_map(|from| crowd.order.groups(from.index));
             near.find_map(|(_, seats)| seats.iter().map(|&i| &crowd.seats[i]).find(|seat| seat.rouse()))
                 .or_else(|| crowd.seats.iter().find(|seat| seat.rouse()))
@@ -153,6 +215,15 @@ impl Hall {
                 drop(pinned.send((seat.index, place.cpus().clone(), place.occupy())));
             }
             None => self.take_place(seat),
+        }
+        if self.settings.memory != MemoryPolicy::Local {
+            // The builder has tried it.
+            if let Err(error) = self.settings.memory.take_up() {
+                let (number, name) = (seat.index, &self.settings.name);
+                let what = "takes memory as the system has it";
+                // Nobody may be there to read it.
+                let _ = writeln!(io::stderr(), "gristmill: thread {number} of `{name}` {what}: {error}");
+            }
         }
         let handle = |handler: &Option<ThreadHandler>| {
             if let Some(handler) = handler {

@@ -12,7 +12,7 @@ use crate::locality::Place;
 use crate::mill::hall::Hall;
 use crate::mill::seat::{Seat, Sitting};
 use crate::mill::staff::stack_floor;
-use crate::mill::worker::Worker;
+use crate::mill::worker::{Reach, Worker};
 use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{fence_after_update, lock};
 use crate::sync::help::{self, Help};
@@ -159,7 +159,8 @@ impl Hall {
         self.idle.take_slot();
         self.visitors.fetch_add(1, Ordering::SeqCst);
         self.visit_on_slot(ptr::null(), || {
-            while let Some((worker, job)) = Worker::current().and_then(|w| Some((w, w.take_from_inboxes()?)))
+            while let Some((worker, job)) =
+                Worker::current().and_then(|w| Some((w, w.take_from_inboxes(Reach::Machine)?)))
             {
                 // SAFETY: taken out of a queue just now.
                 unsafe { worker.run(job) };

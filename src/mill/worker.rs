@@ -6,6 +6,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use crate::config::Waiting;
+use crate::locality::{Groups, Tier};
 use crate::mill::deque::Steal;
 use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
@@ -33,8 +34,27 @@ const WORTH_IT: Duration = Duration::from_micros(1);
 const MOST_SMALL: u32 = if cfg!(loom) { 0 } else { 3 };
 /// How many jobs of one scope a thief takes along with the first.
 const SIBLINGS: usize = 15;
+/// The round in which a searcher looks beyond its node for the first time, some 3 us after it began; then when twice as
+/// many have gone by, and so on, and in its last.
+const FIRST_FAR: u32 = if cfg!(loom) { 0 } else { 16 };
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
+
+/// How far a thief looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// On its own node.
+    Node,
+    /// Everywhere.
+    Machine,
+}
+
+impl Reach {
+    /// Those of a seat's victims.
+    fn of<'a>(self, groups: Groups<'a>) -> impl Iterator<Item = (Tier, &'a [usize])> {
+        groups.take_while(move |(tier, _)| self == Reach::Machine || *tier < Tier::Remote)
+    }
+}
 
 /// The calling thread on its seat in its mill.
 #[derive(Clone, Copy)]
@@ -245,10 +265,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A job from anywhere, nearest first.
-    pub(super) fn steal(&self, more: bool) -> Option<JobRef> {
+    /// A job from anywhere within `reach`, nearest first.
+    pub(super) fn steal(&self, more: bool, reach: Reach) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
-            let job = self.steal_from(crowd, more).or_else(|| self.take_from_inboxes());
+            let job = self.steal_from(crowd, more, reach).or_else(|| self.take_from_inboxes(reach));
             if job.is_none() {
                 self.seat.stats.failed();
             }
@@ -256,8 +276,8 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn steal_from(&self, crowd: &Crowd, more: bool) -> Option<JobRef> {
-        for (tier, victims) in crowd.order.groups(self.seat.index) {
+    fn steal_from(&self, crowd: &Crowd, more: bool, reach: Reach) -> Option<JobRef> {
+        for (tier, victims) in reach.of(crowd.order.groups(self.seat.index)) {
             let start = self.seat.owner.rng.below(victims.len());
             for &victim in victims[start..].iter().chain(&victims[..start]) {
                 let victim = &*crowd.seats[victim];
@@ -293,9 +313,9 @@ impl<'a> Worker<'a> {
     }
 
     /// A private job of somebody who does not answer, nearest first.
-    fn seize(&self) -> Option<JobRef> {
+    fn seize(&self, reach: Reach) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
-            crowd.order.groups(self.seat.index).find_map(|(tier, victims)| {
+            reach.of(crowd.order.groups(self.seat.index)).find_map(|(tier, victims)| {
                 let seize =
                     |&victim: &usize| crowd.seats[victim].deque.seize(None, stamp_of(&crowd.seats[victim]));
                 let job = victims.iter().find_map(seize)?;
@@ -364,12 +384,21 @@ impl<'a> Worker<'a> {
         self.seat.deque.leave(above);
     }
 
-    pub(super) fn take_from_inboxes(&self) -> Option<JobRef> {
-        let inboxes = &self.hall.inboxes;
-        let near_first = || inboxes[self.seat.node..].iter().chain(&inboxes[..self.seat.node]);
-        [Priority::High, Priority::Normal, Priority::Low]
-            .into_iter()
-            .find_map(|priority| near_first().find_map(|bands| bands.take(priority)))
+    pub(super) fn take_from_inboxes(&self, reach: Reach) -> Option<JobRef> {
+        const PRIORITIES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+        let own = &self.hall.inboxes[self.seat.node];
+        if reach == Reach::Node || !self.hall.has_far() {
+            return PRIORITIES.into_iter().find_map(|priority| own.take(priority));
+        }
+        PRIORITIES.into_iter().find_map(|priority| {
+            own.take(priority).or_else(|| {
+                self.hall.far_inboxes[self.seat.node].iter().find_map(|&node| {
+                    let bands = &self.hall.inboxes[node];
+                    let theirs = bands.is_empty() || self.hall.leaves_to_its_own(node, self.seat);
+                    if theirs { None } else { bands.take(priority) }
+                })
+            })
+        })
     }
 
     /// Looks for work for as long as that has paid lately.
@@ -381,21 +410,33 @@ impl<'a> Worker<'a> {
             if found.is_some() {
                 break;
             }
-            found = self.find(true).or_else(|| self.steal(true));
+            found = self.find(true).or_else(|| self.steal(true, self.reach(round)));
             if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
                 break;
             }
             if is_hard(round) {
-                found = self.seize();
+                found = self.seize(Reach::Machine);
+            } else if self.hall.has_far() && self.reach(round + 1) == Reach::Machine {
+                // Rather interrupt a neighbour than cross to another node.
+                found = self.seize(Reach::Node);
             }
             pause(round);
         }
-        // Nothing may stay hidden behind somebody who does not answer.
-        let found = found.or_else(|| self.seize());
+        // Nothing may stay hidden far away, or behind somebody who does not answer.
+        let far = |found: Option<JobRef>| found.or_else(|| self.steal(true, Reach::Machine));
+        let found = if self.hall.has_far() { far(found) } else { found };
+        let found = found.or_else(|| self.seize(Reach::Machine));
         let most = self.hall.settings.patience.unwrap_or(PATIENCE).max(IMPATIENCE);
         owner.patience.set(if found.is_some() { most } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
+    }
+
+    /// How far to look in this round of a search: what is far is asked ever more seldom.
+    fn reach(&self, round: u32) -> Reach {
+        let is_due = round >= FIRST_FAR && (round.max(1) / FIRST_FAR.max(1)).is_power_of_two();
+        let is_due = is_due && round % FIRST_FAR.max(1) == 0;
+        if is_due || !self.hall.has_far() { Reach::Machine } else { Reach::Node }
     }
 
     /// If the last halves of joins that were stolen were too small to share, lets their owners alone for a while.
@@ -450,7 +491,8 @@ impl<'a> Worker<'a> {
             // A running thread has a look around before it says that it searches: as long as there is work for all,
             // the census stays as it is.
             let holds_back = searching || self.seat.owner.small.get() > 0;
-            let near = self.find(true).or_else(|| if holds_back { None } else { self.steal(true) });
+            let near =
+                self.find(true).or_else(|| if holds_back { None } else { self.steal(true, Reach::Node) });
             let job = near.or_else(|| {
                 searching = searching || idle.start_search(hall.most_searchers());
                 if searching { self.search() } else { None }
@@ -579,8 +621,8 @@ impl<'a> Worker<'a> {
         if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
             return job;
         }
-        let job = self.find(false).or_else(|| self.steal(false));
-        if hard { job.or_else(|| self.seize()) } else { job }
+        let job = self.find(false).or_else(|| self.steal(false, Reach::Machine));
+        if hard { job.or_else(|| self.seize(Reach::Machine)) } else { job }
     }
 
     /// Sleeps until `awaited` is over, or mail comes, or the parker's token does: the slot is somebody else's
@@ -701,7 +743,7 @@ fn lost() -> ! {
 }
 
 /// Between two fruitless rounds.
-fn pause(round: u32) {
+pub(crate) fn pause(round: u32) {
     if round < SPINS {
         for _ in 0..6 {
             spin_loop();

@@ -7,6 +7,8 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod life;
 pub(crate) mod membarrier;
+pub(crate) mod mempolicy;
+pub(crate) mod pages;
 pub(crate) mod stack;
 pub(crate) mod thread;
 #[cfg(not(loom))]

@@ -14,7 +14,7 @@ use crate::mill::join::join;
 use crate::mill::latch::Latch;
 use crate::mill::scope::scope;
 use crate::mill::seat::{Seat, Sitting};
-use crate::mill::worker::Worker;
+use crate::mill::worker::{Reach, Worker};
 use crate::prim::lock;
 use crate::sync::parker::Parker;
 
@@ -360,7 +360,7 @@ fn models_whoever_takes_the_last_public_job_calls() {
                 let _sitting = sit(&hall_there, &seat);
                 let worker = Worker::on(&seat);
                 // SAFETY: taken out of a queue just now.
-                worker.steal(false).inspect(|job| unsafe { worker.run(*job) });
+                worker.steal(false, Reach::Machine).inspect(|job| unsafe { worker.run(*job) });
             }));
             let (hall_there, seat, flag) = (Arc::clone(&hall), Arc::clone(&seats[2]), flag.clone());
             others.push(thread::spawn(move || {

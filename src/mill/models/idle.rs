@@ -113,3 +113,34 @@ fn models_one_booking_is_left_of_two() {
         assert_eq!((census.searching(), census.sleeping(), census.free()), (up, 1 - up, 2 - up as i64));
     });
 }
+
+/// A certain sleeper is called while another worker searches, and sees the job by itself just then: one booking is left, and
+/// the job has somebody.
+#[test]
+fn models_a_call_by_name_leaves_one_booking() {
+    check(5, || {
+        let mill = Mill::new(2);
+        let asleep = Arc::new(AtomicBool::new(true));
+        let rouse = |asleep: &AtomicBool| asleep.swap(false, Ordering::SeqCst);
+        let sleeper = {
+            let (mill, asleep) = (Arc::clone(&mill), Arc::clone(&asleep));
+            thread::spawn(move || {
+                mill.idle.fall_asleep(true);
+                if mill.is_there_a_job() && mill.idle.get_up(false) && !rouse(&asleep) {
+                    mill.idle.unbook();
+                }
+            })
+        };
+        mill.job.store(true, Ordering::Relaxed);
+        // As in `Hall::calls_home`.
+        loom::sync::atomic::fence(Ordering::SeqCst);
+        if mill.idle.census().sleeping() > 0 && mill.idle.call_by_name() {
+            if rouse(&asleep) { mill.idle.found_sleeper() } else { mill.idle.call_failed() }
+        }
+        sleeper.join().unwrap();
+        let census = mill.idle.census();
+        let up = usize::from(!asleep.load(Ordering::SeqCst));
+        assert_eq!(up, 1, "a job lies beside a sleeper");
+        assert_eq!((census.searching(), census.sleeping(), census.free()), (2, 0, 0));
+    });
+}

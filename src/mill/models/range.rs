@@ -8,7 +8,7 @@ use loom::thread;
 use super::check;
 use super::hall::{seated, sit};
 use crate::mill::range::{Part, segments};
-use crate::mill::worker::Worker;
+use crate::mill::worker::{Reach, Worker};
 
 /// Items that must be run once; what was done to them must be seen after the loop.
 struct Items(Vec<UnsafeCell<u32>>);
@@ -82,7 +82,7 @@ fn a_loop_with_helpers(preemptions: usize, helpers: usize, len: usize) {
                     let _sitting = sit(&hall, &seat);
                     let worker = Worker::on(&seat);
                     // SAFETY: taken out of a queue just now.
-                    worker.steal(false).inspect(|job| unsafe { worker.run(*job) });
+                    worker.steal(false, Reach::Machine).inspect(|job| unsafe { worker.run(*job) });
                 })
             })
             .collect();
