@@ -31,7 +31,9 @@ fn by_default_the_panic_hook_tells_of_it_once() {
     let Some(stderr) = alone("hooks::by_default_the_panic_hook_tells_of_it_once", || {
         run("miller", || panic!("no grist"));
         start_joinable_thread(|| panic!("no flour")).unwrap().join().unwrap();
-        Timer::builder(std::time::Duration::ZERO).name("bell").build(|| panic!("rings")).start().unwrap();
+        let bell = Timer::builder(std::time::Duration::ZERO).name("bell").build(|| panic!("rings"));
+        bell.start().unwrap();
+        bell.wait_finished();
         assert!(matches!(spawn(|| panic!("in vain")).unwrap().join(), Err(JoinFailure::Panicked(_))));
         run("leaves", || exit());
         crate::suite::until(|| gristmill::thread::count() == 0);
