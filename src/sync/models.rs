@@ -35,7 +35,7 @@ fn check_with(patience: &[bool], preemptions: usize, model: impl Fn() + Sync + S
         patience::set_endless(endless);
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound.get_or_insert(preemptions);
-        builder.max_branches = 20_000;
+        builder.max_branches = 400_000;
         let (model, before) = (Arc::clone(&model), RUNS.load(Ordering::Relaxed));
         builder.check(move || {
             RUNS.fetch_add(1, Ordering::Relaxed);
