@@ -652,3 +652,15 @@ fn a_callback_of_a_task_that_was_given_up_finds_its_token_alive() {
         assert_eq!(receive.recv().unwrap(), Ok(1), "in round {round}");
     }
 }
+
+#[test]
+fn a_task_near_data_runs_whether_there_is_any_or_not() {
+    let _watched = watch("near data");
+    let pool = pool(2);
+    let data = vec![1_u8; 100_000];
+    for data in [&data[..], &[]] {
+        assert_eq!(pool.submit_near(data, || 7).unwrap().result().unwrap(), 7);
+    }
+    pool.shutdown();
+    assert!(matches!(pool.submit_near(&data, || 7), Err(SubmitError::Shutdown)));
+}

@@ -172,6 +172,35 @@ impl ThreadPoolExecutor {
         self.task().node(node).submit(task)
     }
 
+    /// Has `task` run by the threads of the NUMA node that has most of `data`, as [`Mill::spawn_near`] finds it out, unless
+    /// they are busy and others are not. If the data is nowhere yet, this is [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gristmill::concurrent::futures::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::builder().max_workers(2).build()?;
+    /// let grains = Arc::new(vec![1_u64; 100_000]);
+    /// let theirs = Arc::clone(&grains);
+    /// let sum = pool.submit_near(&grains, move || theirs.iter().sum::<u64>())?;
+    /// assert_eq!(sum.result()?, 100_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn submit_near<T, F, R>(&self, data: &[T], task: F) -> Result<Future<R>, SubmitError>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let node = self.0.mill.node_of(data);
+        TaskOptions { node, ..self.task() }.submit(task)
+    }
+
     /// A task with more to say about it.
     ///
     /// # Examples
