@@ -97,7 +97,7 @@ fn scope_spawn(mill: Mill) -> Mill {
 }
 
 // 1,000 items.
-#[library_benchmark(config = ceiling(15_000))]
+#[library_benchmark(config = ceiling(15_400))]
 #[bench::on_one(mill())]
 fn par_for(mill: Mill) -> Mill {
     items(&mill);
