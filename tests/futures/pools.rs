@@ -283,6 +283,37 @@ fn a_full_pool_may_be_submitted_to_from_within() {
     assert_eq!(sum.unwrap().result().unwrap(), 1225);
 }
 
+/// What is not the pool's tasks goes on as it was when a pool gives those up.
+#[test]
+fn jobs_that_are_no_tasks_keep_their_priority_when_tasks_are_cancelled() {
+    let _watched = watch("keep priority");
+    let pool = ThreadPoolExecutor::builder().max_workers(1).strict_fifo(true).build().unwrap();
+    let mill = pool.mill().clone();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |priority| {
+        let order = Arc::clone(&order);
+        move || order.lock().unwrap().push(priority)
+    };
+    let (later, (go, wait)) = (note(Priority::Normal), channel::<()>());
+    let (started, start) = channel();
+    let held = pool.submit(move || {
+        started.send(()).unwrap();
+        let _ = wait.recv();
+        gristmill::spawn(later);
+    });
+    start.recv().unwrap();
+    for priority in [Priority::Low, Priority::High] {
+        mill.spawn_with(priority, note(priority)).unwrap();
+    }
+    let task = pool.submit(|| ()).unwrap();
+    pool.shutdown_with(Shutdown::new().wait(false).cancel_futures(true));
+    assert!(task.cancelled());
+    drop(go);
+    held.unwrap().result().unwrap();
+    pool.shutdown();
+    assert_eq!(*order.lock().unwrap(), [Priority::High, Priority::Normal, Priority::Low]);
+}
+
 fn tree(pool: &Arc<ThreadPoolExecutor>, depth: u32, ran: &Arc<AtomicUsize>) {
     tick(ran);
     for _ in 0..if depth == 0 { 0 } else { 2 } {
