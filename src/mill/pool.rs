@@ -193,7 +193,9 @@ impl MillBuilder {
     }
 
     /// How many threads may stand in for workers that block, from 0 to [`MAX_WORKERS`]; by default 256. A spare
-    /// thread is started when it is first needed and leaves after a second without work.
+    /// thread is started when it is first needed and leaves after a second without work. When there are as many, and no
+    /// other thread is left, one that waits for a result runs any job of the mill meanwhile. One whose stack is nearly
+    /// used up cannot, and is not counted.
     pub fn max_spares(mut self, spares: usize) -> Self {
         self.settings.max_spares = spares;
         self

@@ -9,6 +9,7 @@ mod awaits;
 mod chaos;
 mod nested;
 mod pools;
+mod scarce;
 mod wrecks;
 
 use gristmill::concurrent::futures::{InlineExecutor, ThreadPoolExecutor};
