@@ -89,7 +89,7 @@ impl<T> Future<T> {
 
     /// The outcome of a future that was waited for.
     #[inline]
-    fn taken(&mut self, outlook: Outlook) -> Result<T, TaskError> {
+    pub(crate) fn taken(&mut self, outlook: Outlook) -> Result<T, TaskError> {
         match outlook {
             Outlook::Done if self.core().load().ended() != Some(Ended::Cancelled) => {
                 // SAFETY: done and not cancelled; we are the holder, and borrowed for this alone.
@@ -144,12 +144,6 @@ impl<T> Future<T> {
     #[doc(alias = "concurrent.futures.Future.result")]
     #[inline]
     pub fn result(mut self) -> Result<T, TaskError> {
-        let outlook = blocking::wait(self.core(), None);
-        self.taken(outlook)
-    }
-
-    /// As [`result`](Self::result), for who keeps the future.
-    pub(crate) fn result_once(&mut self) -> Result<T, TaskError> {
         let outlook = blocking::wait(self.core(), None);
         self.taken(outlook)
     }
