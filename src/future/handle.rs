@@ -359,8 +359,9 @@ impl<T> Future<T> {
             return listener::run_callback(call, ended);
         }
         let listener = listener::call_back(Box::new(call));
+        // The box is freed by the pointer that is pushed.
         // SAFETY: just made; it is freed by whoever makes the future done, or below.
-        if core.word.push(unsafe { &*listener }) {
+        if core.word.push_at(unsafe { &*listener }, listener) {
             return;
         }
         // SAFETY: it was not pushed.
