@@ -31,4 +31,5 @@ mod staff;
 pub(crate) mod stats;
 mod timers;
 mod visit;
+mod withdraw;
 pub(crate) mod worker;

@@ -193,7 +193,9 @@ impl MillBuilder {
     }
 
     /// How many threads may stand in for workers that block, from 0 to [`MAX_WORKERS`]; by default 256. A spare
-    /// thread is started when it is first needed and leaves after a second without work.
+    /// thread is started when it is first needed and leaves after a second without work. When there are as many, and no
+    /// other thread is left, one that waits for a result runs any job of the mill meanwhile. One whose stack is nearly
+    /// used up cannot, and is not counted.
     pub fn max_spares(mut self, spares: usize) -> Self {
         self.settings.max_spares = spares;
         self
@@ -791,32 +793,6 @@ impl Hall {
         }
         self.entering.fetch_sub(1, Ordering::SeqCst);
         if open { Ok(()) } else { Err(Closed) }
-    }
-
-    /// Takes all spawned jobs that nobody has started and that are `wanted` out of the queues. Some may be on their way
-    /// from one queue to another meanwhile, and are missed.
-    pub(crate) fn withdraw(&self, wanted: impl Fn(JobRef) -> bool) -> Vec<JobRef> {
-        // ORDERING(entering): the mill does not end while we have jobs in our hands.
-        self.entering.fetch_add(1, Ordering::SeqCst);
-        fence_after_update();
-        let (mut taken, mut others) = (Vec::new(), Vec::new());
-        let mut sort = |job| if wanted(job) { taken.push(job) } else { others.push(job) };
-        for bands in &self.inboxes {
-            for priority in [Priority::High, Priority::Normal, Priority::Low] {
-                std::iter::from_fn(|| bands.take(priority)).for_each(&mut sort);
-            }
-        }
-        self.roster.read(|crowd| {
-            for loose in crowd.seats.iter().filter_map(|seat| seat.loose_if_any()) {
-                std::iter::from_fn(|| loose.thief.steal().job()).for_each(&mut sort);
-            }
-        });
-        for job in others {
-            self.inboxes[0].push(Priority::Normal, job);
-        }
-        self.call_if_work(None);
-        self.entering.fetch_sub(1, Ordering::SeqCst);
-        taken
     }
 
     pub(crate) fn spawn<F>(&self, node: Option<usize>, priority: Priority, job: F) -> Result<(), Closed>

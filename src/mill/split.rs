@@ -363,6 +363,17 @@ impl Split {
         job
     }
 
+    /// Owner: takes the oldest public job for itself, as a thief would: of the line in use, or else of those below. What stays
+    /// is younger, so that whoever is open on the line finds his own on top still, or knows that it has gone.
+    pub(crate) fn rob_oneself(&self) -> Option<JobRef> {
+        let on_line = self.line_if_any().and_then(|line| line.thief.steal().job());
+        let job = on_line.or_else(|| self.steal().job());
+        if job.is_some() {
+            self.mark_hungry();
+        }
+        job
+    }
+
     fn line_if_any(&self) -> Option<&Line> {
         // SAFETY: null or a line of ours, which lives as long as we do.
         unsafe { self.owner.line.load(Ordering::Relaxed).as_ref() }

@@ -582,10 +582,11 @@ impl<'a> Worker<'a> {
         A: Awaited + ?Sized,
     {
         self.assert_same_process();
-        let start = Instant::now();
+        let (start, deep) = (Instant::now(), self.is_deep());
         let (mut fruitless, mut yields_since) = (0, start);
         while !awaited.is_over() {
-            if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
+            let found = if deep { None } else { self.job_while_waiting(&rob, is_hard(fruitless)) };
+            if let Some(job) = found {
                 // SAFETY: taken out of a queue just now.
                 unsafe { self.run(job) };
                 fruitless = 0;
@@ -602,7 +603,7 @@ impl<'a> Worker<'a> {
                 }
             } else {
                 self.seat.stats.span(false, start.elapsed());
-                self.park(awaited, &rob);
+                self.park(awaited, &rob, deep);
                 self.read_mail();
             }
         }
@@ -613,35 +614,55 @@ impl<'a> Worker<'a> {
         stack::here() < self.seat.owner.stack_floor.get()
     }
 
-    fn job_while_waiting(&self, rob: &impl Fn(&Self, bool) -> Option<JobRef>, hard: bool) -> Option<JobRef> {
-        if self.is_deep() {
-            return None;
+    /// Says that this thread is about to wait on a stack that is used up, for as long as the value lives: another may be
+    /// started in its place, as this one can run nothing.
+    pub(crate) fn wait_deep(&self) -> impl Drop + use<'a> {
+        struct Deep<'a>(&'a Hall);
+        impl Drop for Deep<'_> {
+            fn drop(&mut self) {
+                self.0.deep.fetch_sub(1, Ordering::SeqCst);
+            }
         }
+        // ORDERING(deep): before the slot is given away; see `Hall::may_grow`.
+        self.hall.deep.fetch_add(1, Ordering::SeqCst);
+        Deep(self.hall)
+    }
+
+    fn job_while_waiting(&self, rob: &impl Fn(&Self, bool) -> Option<JobRef>, hard: bool) -> Option<JobRef> {
         let job = rob(self, hard);
-        if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
+        let has_run_out = self.hall.has_run_out();
+        if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || has_run_out) {
             return job;
         }
-        let job = self.find(false).or_else(|| self.steal(false, Reach::Machine));
+        // Nobody else takes what is on our own line either.
+        let own = if has_run_out { self.own_job() } else { None };
+        let job = own.or_else(|| self.find(false)).or_else(|| self.steal(false, Reach::Machine));
         if hard { job.or_else(|| self.seize(Reach::Machine)) } else { job }
+    }
+
+    fn own_job(&self) -> Option<JobRef> {
+        self.expose_all();
+        self.seat.deque.rob_oneself()
     }
 
     /// Sleeps until `awaited` is over, or mail comes, or the parker's token does: the slot is somebody else's
     /// meanwhile.
-    fn park<A>(&self, awaited: &A, rob: &impl Fn(&Self, bool) -> Option<JobRef>)
+    fn park<A>(&self, awaited: &A, rob: &impl Fn(&Self, bool) -> Option<JobRef>, deep: bool)
     where
         A: Awaited + ?Sized,
     {
+        let _deep = deep.then(|| self.wait_deep());
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
             if !awaited.announce() || self.seat.has_mail_for_thread() {
                 return None;
             }
-            self.seat.rest(!self.is_deep());
+            self.seat.rest(!deep);
             if self.hall.has_run_out() {
                 // ORDERING(seize): what was pushed without a mark in sight is seen below, as in `Hall::work_visible`.
                 membarrier::heavy();
             }
-            let found = self.job_while_waiting(rob, true);
+            let found = if deep { None } else { self.job_while_waiting(rob, true) };
             if found.is_none() {
                 awaited.sleep();
             }
