@@ -186,6 +186,13 @@ impl MillBuilder {
         self
     }
 
+    /// Whether to ask the kernel for huge pages where the mill allocates for its users, which it does in
+    /// [`node_vec`](Mill::node_vec); see [`NodeVecBuilder::huge_pages`](crate::locality::NodeVecBuilder::huge_pages).
+    pub fn huge_pages(mut self, ask: bool) -> Self {
+        self.settings.huge_pages = ask;
+        self
+    }
+
     /// The machine to plan for, such as a synthetic one in tests; by default the one we run on.
     pub fn topology(mut self, topology: Topology) -> Self {
         self.topology = Some(topology);
