@@ -27,10 +27,11 @@ static APART: Fresh<Mutex<()>> = Fresh::new();
 const PATIENCE: Duration = Duration::from_millis(100);
 
 type Guard = MutexGuard<'static, ()>;
+type Held = (Guard, Option<Guard>);
 
 thread_local! {
     /// The gate, and what keeps others apart, from before a fork to after it. Never dropped by the thread-local itself.
-    static HELD: Cell<Option<ManuallyDrop<(Guard, Option<Guard>)>>> = const { Cell::new(None) };
+    static HELD: Cell<Option<ManuallyDrop<Held>>> = const { Cell::new(None) };
 }
 
 fn gate() -> Guard {
