@@ -1,5 +1,7 @@
 //! The protocols of the queues under loom. Blocks hold two items here, and nobody polls before it sleeps.
 
+mod stock;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
