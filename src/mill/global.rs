@@ -26,7 +26,7 @@ impl MillBuilder {
 }
 
 impl Mill {
-    /// The default mill, started on first use with [`topology::default_threads`] workers; see
+    /// The default mill, started on first use with [`default_threads`](crate::topology::default_threads) workers; see
     /// [`MillBuilder::build_global`] to set it up otherwise. It is never shut down.
     ///
     /// # Panics
