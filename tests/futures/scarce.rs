@@ -142,6 +142,27 @@ fn scopes_may_wait_for_each_other() {
     }
 }
 
+/// Who waits in an item of a loop may be handed the loop's own invitation.
+#[test]
+fn items_of_a_loop_may_wait() {
+    let _watched = watch("items");
+    for spares in 0..=1 {
+        for pool in pools(spares) {
+            let inner = Arc::clone(&pool);
+            let sum = pool.submit(move || {
+                let item = |n: u64| {
+                    let task = inner.submit(move || n).unwrap();
+                    let own = inner.scope(|scope| scope.submit(|| n).result().unwrap()).unwrap();
+                    let (left, right) = gristmill::join(|| task.result().unwrap(), || own);
+                    left + right
+                };
+                gristmill::par_reduce(0..200_u64, || 0, |sum, n| sum + item(n), |a, b| a + b)
+            });
+            assert_eq!(sum.unwrap().result().unwrap(), 2 * 19_900);
+        }
+    }
+}
+
 fn chain(pool: &Arc<ThreadPoolExecutor>, depth: u32) -> Result<u32, TaskError> {
     if depth == 0 {
         return Ok(0);
