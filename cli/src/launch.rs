@@ -5,18 +5,21 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
-use gristmill::config::Memory;
-use gristmill::locality::{Place, Plan};
+use gristmill::locality::{MemoryPolicy, Place, Plan};
 
 use crate::pools::{Source, refused};
 
 /// Where a program is told how many threads to start, if it is not told already.
 const COUNTS: [&str; 3] = ["GRISTMILL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"];
 
-/// Run a program on the CPUs of a pool.
+/// By which the C library is told to ask for huge pages.
+const TUNABLES: &str = "GLIBC_TUNABLES";
+
+/// Run a program on the CPUs of a pool, with its memory.
 ///
-/// It may run on those CPUs and no others, and so may what it starts. GRISTMILL_NUM_THREADS, OMP_NUM_THREADS and
-/// RAYON_NUM_THREADS are set to the number of workers where they are not set.
+/// It may run on those CPUs and no others, its memory comes from where the pool's does, and so it is with what it starts.
+/// GRISTMILL_NUM_THREADS, OMP_NUM_THREADS and RAYON_NUM_THREADS are set to the number of workers where they are not set; for
+/// `huge_pages = true`, GLIBC_TUNABLES makes malloc ask for them.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -42,23 +45,26 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<std::convert::Infallible, String> {
     let pool = arguments.source.config()?.pool(&arguments.pool).map_err(|error| error.to_string())?;
-    if pool.memory() != Memory::Local {
-        return Err(format!(
-            "pool `{}`: memory = \"{}\" is not supported by this version; expected \"local\"",
-            pool.name(),
-            pool.memory()
-        ));
-    }
     let (plan, machine) = Plan::detect(&pool).map_err(|error| error.to_string())?;
     if arguments.verbose {
         eprintln!("gristmill: CPU {}, {} workers: {}", plan.cpus(), plan.workers(), plan.why());
+        if *plan.memory() != MemoryPolicy::Local {
+            eprintln!("gristmill: memory: {:?}", plan.memory());
+        }
     }
     let place = Place::new(&machine, plan.cpus().clone());
     place.occupy().map_err(|error| format!("pool `{}`: CPU {}: {error}", pool.name(), plan.cpus()))?;
+    if *plan.memory() != MemoryPolicy::Local {
+        // It holds for the program as well.
+        plan.memory().take_up().map_err(|error| format!("pool `{}`: {error}", pool.name()))?;
+    }
     let mut command = Command::new(&arguments.program[0]);
     command.args(&arguments.program[1..]);
     for count in COUNTS.iter().filter(|count| std::env::var_os(count).is_none()) {
         command.env(count, plan.workers().to_string());
+    }
+    if pool.huge_pages() && std::env::var_os(TUNABLES).is_none() {
+        command.env(TUNABLES, "glibc.malloc.hugetlb=1");
     }
     let error = command.exec();
     Err(format!("{}: cannot be started: {error}", arguments.program[0].to_string_lossy()))

@@ -167,6 +167,24 @@ fn a_program_runs_on_the_pools_cpus() {
 }
 
 #[test]
+fn a_program_has_the_pools_memory() {
+    let folder = folder("[pool.one]\nmemory = \"bind\"\nhuge_pages = true\n");
+    let script = "echo $GLIBC_TUNABLES; exec cat /proc/self/numa_maps";
+    let output = gristmill(folder.path(), &["run", "--pool", "one", "-v", "--", "sh", "-c", script]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    if error.contains("set_mempolicy is not to be had here") {
+        return eprintln!("skipped: {error}");
+    }
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(text.starts_with("glibc.malloc.hugetlb=1\n"), "{text}");
+    assert!(error.contains("gristmill: memory: Bind(["), "{error}");
+    match output.status.success() {
+        true => assert!(text.contains(" bind:"), "{text}"),
+        false => eprintln!("skipped: this kernel has no numa_maps"),
+    }
+}
+
+#[test]
 fn the_doctor_says_where_each_value_comes_from() {
     let folder = folder(POOLS);
     let text = said(&gristmill(folder.path(), &["doctor", "--explain"]));

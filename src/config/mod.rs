@@ -40,7 +40,7 @@
 //! | `follow` | look every second whether mask or quota has changed, and follow | `false` |
 //! | `memory` | `local`, `interleave`, `bind` | `local` |
 //! | `memory_nodes` | the nodes for the latter two | those of `nodes` |
-//! | `huge_pages` | ask for them | `false` |
+//! | `huge_pages` | ask for them where the pool allocates: in [`Mill::node_vec`](crate::Mill::node_vec) | `false` |
 //! | `stack_size` | bytes, or `"2 MiB"` | as `std::thread` |
 //! | `spin` | microseconds that an idle worker looks on before it sleeps, at most | about 50 |
 //! | `waiting` | `subtree`, `greedy` | `subtree` |

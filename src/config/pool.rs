@@ -160,7 +160,7 @@ impl PoolConfig {
         &self.of().memory_nodes.value
     }
 
-    /// Whether to ask for huge pages.
+    /// Whether to ask for huge pages where the pool allocates for its user.
     #[must_use]
     pub fn huge_pages(&self) -> bool {
         self.of().huge_pages.value
@@ -280,7 +280,7 @@ impl PoolBuilder {
         self
     }
 
-    /// Whether to ask for huge pages.
+    /// Whether to ask for huge pages where the pool allocates for its user.
     pub fn huge_pages(mut self, ask: bool) -> Self {
         self.0.huge_pages.set(ask, Origin::Code);
         self

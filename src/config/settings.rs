@@ -93,7 +93,7 @@ settings! {
     memory: Memory = Memory::default(),
     /// The NUMA nodes for `memory = \"interleave\"` or `\"bind\"`. By default those of `nodes`.
     memory_nodes: Vec<usize> = Vec::new(),
-    /// Ask for huge pages where the pool allocates for its user.
+    /// Ask for huge pages where the pool allocates for its user: in `Mill::node_vec`.
     huge_pages: bool = false,
     /// The stack of each thread.
     stack_size: Bytes = Bytes::default(),

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::config::{Bind, Memory, Pin, PlaceKind, PlaceList, PoolConfig, Workers};
 use crate::locality::order::{Place, filling};
+use crate::locality::policy::MemoryPolicy;
 use crate::topology::{self, CpuSet, Quota, Topology};
 
 /// How many workers a pool has on a machine, why, and where each sits.
@@ -32,7 +33,7 @@ pub struct Plan {
     why: String,
     cpus: CpuSet,
     places: Vec<Place>,
-    memory_nodes: Vec<usize>,
+    memory: MemoryPolicy,
 }
 
 /// Why a pool has no plan on a machine. Each names the pool, what is wrong and what would be right.
@@ -162,10 +163,10 @@ impl Plan {
         &self.places
     }
 
-    /// The nodes for memory that is interleaved or bound, by the kernel's numbers.
+    /// From which nodes memory is to come.
     #[must_use]
-    pub fn memory_nodes(&self) -> &[usize] {
-        &self.memory_nodes
+    pub fn memory(&self) -> &MemoryPolicy {
+        &self.memory
     }
 }
 
@@ -190,7 +191,7 @@ struct Wish {
     places: Vec<Units>,
     /// They are written out.
     listed: bool,
-    memory_nodes: Vec<usize>,
+    memory: MemoryPolicy,
 }
 
 impl Wish {
@@ -205,7 +206,7 @@ impl Wish {
         };
         known(pool.nodes())?;
         known(pool.memory_nodes())?;
-        let memory_nodes = memory_nodes(&pool, machine)?;
+        let memory = memory(&pool, machine)?;
 
         let units = machine.units();
         let on_nodes = |unit: &usize| {
@@ -241,7 +242,7 @@ impl Wish {
                         "`places` names only CPUs that `nodes` or `smt` excludes".to_owned(),
                     ));
                 }
-                return Ok(Self { pool, places, listed: true, memory_nodes }.with_primary());
+                return Ok(Self { pool, places, listed: true, memory }.with_primary());
             }
             (Some(PlaceList::Named { kind, .. }), _) => *kind,
             (None, Pin::Node) => PlaceKind::Numa,
@@ -271,7 +272,7 @@ impl Wish {
         if let Some(PlaceList::Named { count: Some(count), .. }) = pool.places() {
             places.truncate(*count);
         }
-        Ok(Self { pool, places, listed: false, memory_nodes }.with_primary())
+        Ok(Self { pool, places, listed: false, memory }.with_primary())
     }
 
     /// All workers at one place need no other.
@@ -358,7 +359,7 @@ impl Wish {
             true => whole,
             false => seats.iter().fold(CpuSet::new(), |all, place| all.union(place.cpus())),
         };
-        Ok(Plan { workers, why, cpus, places: seats, memory_nodes: self.memory_nodes.clone() })
+        Ok(Plan { workers, why, cpus, places: seats, memory: self.memory.clone() })
     }
 
     /// How many workers, and why.
@@ -384,14 +385,17 @@ impl Wish {
     }
 }
 
-fn memory_nodes(pool: &PoolConfig, machine: &Topology) -> Result<Vec<usize>, PlanError> {
-    if pool.memory() == Memory::Local {
-        return Ok(Vec::new());
-    }
+/// On which nodes memory is to lie, by the kernel's numbers.
+fn memory(pool: &PoolConfig, machine: &Topology) -> Result<MemoryPolicy, PlanError> {
+    let policy = match pool.memory() {
+        Memory::Local => return Ok(MemoryPolicy::Local),
+        Memory::Interleave => MemoryPolicy::Interleave,
+        Memory::Bind => MemoryPolicy::Bind,
+    };
     let named = match (pool.memory_nodes(), pool.nodes()) {
         ([], []) => {
             let with_memory = machine.nodes().iter().filter(|node| node.memory != Some(0));
-            return Ok(with_memory.map(|node| node.os_id).collect());
+            return Ok(policy(with_memory.map(|node| node.os_id).collect()));
         }
         ([], nodes) => nodes,
         (nodes, _) => nodes,
@@ -399,7 +403,7 @@ fn memory_nodes(pool: &PoolConfig, machine: &Topology) -> Result<Vec<usize>, Pla
     let empty = machine.nodes().iter().find(|node| named.contains(&node.os_id) && node.memory == Some(0));
     match empty {
         Some(node) => Err(PlanError::NoMemory { pool: pool.name().to_owned(), node: node.os_id }),
-        None => Ok(named.to_vec()),
+        None => Ok(policy(named.to_vec())),
     }
 }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{ConfigError, Memory, PoolConfig};
-use crate::locality::{MemoryPolicy, Place, Plan, PlanError};
+use crate::config::{ConfigError, PoolConfig};
+use crate::locality::{Place, Plan, PlanError};
+use crate::mill::builder::MillBuilder;
+use crate::mill::error::BuildError;
 use crate::mill::hall::Hall;
-use crate::mill::pool::{BuildError, Mill, MillBuilder};
+use crate::mill::pool::Mill;
 use crate::sync::help;
 use crate::topology::{self, CpuSet, Quota, Topology};
 
@@ -33,17 +35,6 @@ pub enum PoolError {
         pool: String,
         /// What went wrong.
         source: BuildError,
-    },
-    /// A key asks for something that this version does not do.
-    #[error("pool `{pool}`: {what} is not supported by this version; expected {instead}")]
-    #[non_exhaustive]
-    Unsupported {
-        /// The pool.
-        pool: String,
-        /// The key and its value.
-        what: String,
-        /// What would do.
-        instead: &'static str,
     },
 }
 
@@ -94,22 +85,12 @@ impl PoolConfig {
     }
 
     fn planned(&self) -> Result<(MillBuilder, Seen), PoolError> {
-        let unsupported = |what: String, instead| {
-            Err(PoolError::Unsupported { pool: self.name().to_owned(), what, instead })
-        };
-        if self.huge_pages() {
-            return unsupported("huge_pages = true".to_owned(), "false");
-        }
         let (machine, quota) = (Topology::detect(), topology::cpu_quota(Path::new("/")));
         let plan = Plan::new(self, &machine, quota.as_ref())?;
         let seen = Seen { allowed: machine.allowed(), quota, places: plan.places().to_vec() };
-        let memory = match self.memory() {
-            Memory::Local => MemoryPolicy::Local,
-            Memory::Interleave => MemoryPolicy::Interleave(plan.memory_nodes().to_vec()),
-            Memory::Bind => MemoryPolicy::Bind(plan.memory_nodes().to_vec()),
-        };
         let mut builder = Mill::builder()
-            .memory(memory)
+            .memory(plan.memory().clone())
+            .huge_pages(self.huge_pages())
             .name(self.thread_name())
             .workers(plan.workers())
             .topology(machine)
@@ -218,6 +199,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::locality::MemoryPolicy;
 
     fn masks(mill: &Mill) -> Vec<String> {
         mill.broadcast(|_| {
@@ -259,11 +241,37 @@ mod tests {
         assert_eq!(mill.install(|| crate::mill::join::join(|| 1, || 2)), (1, 2));
     }
 
+    /// What the kernel has noted about the mapping at this address; none where it does not say.
+    fn flags_of(address: usize) -> Option<Vec<String>> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let mut here = false;
+        for line in maps.lines() {
+            if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| here) {
+                return Some(flags.split_whitespace().map(str::to_owned).collect());
+            }
+            let bounds = line.split_whitespace().next().and_then(|first| first.split_once('-'));
+            let hex = |text: &str| usize::from_str_radix(text, 16).ok();
+            if let Some((Some(start), Some(end))) = bounds.map(|(start, end)| (hex(start), hex(end))) {
+                here = (start..end).contains(&address);
+            }
+        }
+        None
+    }
+
     #[test]
-    fn what_is_not_there_yet_is_refused() {
-        let error = pool("huge_pages = true").build().unwrap_err().to_string();
-        let expected = "pool `a`: huge_pages = true is not supported by this version; expected";
-        assert!(error.starts_with(expected), "{error}");
+    fn huge_pages_are_asked_for_if_the_pool_says_so() {
+        if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            return eprintln!("skipped: this kernel has no huge pages to ask for");
+        }
+        for (text, asked) in [("huge_pages = true", true), ("huge_pages = false", false), ("", false)] {
+            let mill = pool(text).build().unwrap();
+            let table = mill.node_vec(3 << 20, |i| i as u8).unwrap();
+            let Some(flags) = flags_of(table.as_ptr() as usize) else {
+                return eprintln!("skipped: /proc/self/smaps has no flags");
+            };
+            assert_eq!(flags.iter().any(|flag| flag == "hg"), asked, "{text}: {flags:?}");
+            assert!(table.iter().copied().eq((0..3 << 20).map(|i| i as u8)));
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) places: Vec<Place>,
     /// From where the memory comes that its threads touch first.
     pub(crate) memory: MemoryPolicy,
+    /// What is allocated for its users is to be of huge pages.
+    pub(crate) huge_pages: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             strict_fifo: false,
             places: Vec::new(),
             memory: MemoryPolicy::Local,
+            huge_pages: false,
         }
     }
 }

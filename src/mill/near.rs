@@ -5,8 +5,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::locality::{self, MemoryError, NodeVec};
+use crate::mill::error::Closed;
 use crate::mill::injector::Priority;
-use crate::mill::pool::{Closed, Mill};
+use crate::mill::pool::Mill;
 use crate::topology::Topology;
 
 /// So many bytes of a new vector are made at a time.
@@ -68,7 +69,7 @@ impl Mill {
     ///
     /// The kernel is told as well where the pages are to be; where it takes no orders (see
     /// [`MemoryError::is_unavailable`]) they are where they were touched, which is on the node if workers are
-    /// [pinned](crate::MillBuilder::places).
+    /// [pinned](crate::MillBuilder::places). Of huge pages, if the mill is [to ask for them](crate::MillBuilder::huge_pages).
     ///
     /// # Errors
     ///
@@ -97,7 +98,8 @@ impl Mill {
         let nodes: Vec<usize> = hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node).collect());
         let mut weights = vec![0; hall.topology.nodes().len()];
         nodes.iter().take(hall.workers()).for_each(|&node| weights[node] += 1);
-        let (room, placed) = NodeVec::builder(&hall.topology).room(len, &weights)?;
+        let huge = hall.settings.huge_pages;
+        let (room, placed) = NodeVec::builder(&hall.topology).huge_pages(huge).room(len, &weights)?;
         match placed {
             Err(error) if !error.is_unavailable() => return Err(error),
             _ => {}

@@ -365,10 +365,18 @@ impl<W: Word> RawLock<W> {
         }
     }
 
-    /// Unlocks, if the caller holds the lock. (A forked child has copies of its parent's guards, but not its locks.)
+    /// Unlocks, if the caller holds the lock.
     #[inline]
     pub(crate) fn unlock(&self, died: Died) {
         self.unlock_as(W::me(), died);
+    }
+
+    /// As [`unlock`](Self::unlock), for a guard with this holder. A copy of one in a forked child unlocks nothing.
+    #[inline]
+    pub(crate) fn unlock_held(&self, holder: W::Holder, died: Died) {
+        if let Some(me) = W::still(holder) {
+            self.unlock_as(me, died);
+        }
     }
 
     /// As [`unlock`](Self::unlock), by one that has its name at hand.
@@ -388,11 +396,11 @@ impl<W: Word> RawLock<W> {
         }
     }
 
-    /// Unlocks, whoever holds the lock; false if nobody does.
+    /// Unlocks, whoever holds the lock; false if nobody does. The caller's name is `me`.
     #[inline]
-    pub(crate) fn unlock_for_any(&self) -> bool {
+    pub(crate) fn unlock_for_any(&self, me: State) -> bool {
         // ORDERING(lock): Release; pairs with the takings above.
-        match self.0.replace(W::me(), State::FREE, Release) {
+        match self.0.replace(me, State::FREE, Release) {
             Ok(()) => true,
             Err(state) => self.unlock_seen(state, State::is_locked, Died::Forget),
         }

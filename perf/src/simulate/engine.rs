@@ -7,7 +7,7 @@ use std::ops::Range;
 use gristmill::locality::{VictimOrder, places};
 use gristmill::topology::Topology;
 
-use super::policy::Policy;
+use super::policy::{Policy, Thief};
 use super::{Costs, Load, Shape};
 
 /// What came of it.
@@ -57,6 +57,54 @@ struct Worker {
     /// What waits; the oldest in front.
     line: VecDeque<Job>,
     fruitless: u32,
+}
+
+/// A thief's round.
+struct Round<'a> {
+    me: usize,
+    now: u64,
+    costs: &'a Costs,
+    workers: &'a mut [Worker],
+    random: &'a mut Random,
+    abroad: &'a mut [u64],
+    outcome: &'a mut Outcome,
+    /// How long it has taken so far.
+    nanos: u64,
+    went: bool,
+    taken: Option<Job>,
+}
+
+impl Round<'_> {
+    fn is_near(&self, victim: usize) -> bool {
+        self.workers[victim].node == self.workers[self.me].node
+    }
+}
+
+impl Thief for Round<'_> {
+    fn random(&mut self, bound: usize) -> usize {
+        self.random.below(bound)
+    }
+
+    fn look(&mut self, victim: usize) -> usize {
+        self.nanos += if self.is_near(victim) { self.costs.look_near } else { self.costs.look_far };
+        self.workers[victim].line.len()
+    }
+
+    fn take(&mut self, victim: usize) -> bool {
+        self.look(victim);
+        let Some(job) = self.workers[victim].line.pop_front() else { return false };
+        let near = self.is_near(victim);
+        self.nanos += if near { self.costs.take_near } else { self.costs.take_far };
+        self.outcome.steals += 1;
+        self.outcome.remote_steals += u64::from(!near);
+        self.taken = Some(job);
+        true
+    }
+
+    fn goes_abroad(&mut self) -> bool {
+        self.went = self.now >= self.abroad[self.workers[self.me].node];
+        self.went
+    }
 }
 
 /// Steele, Lea and Flood's splitmix64.
@@ -123,6 +171,8 @@ pub fn simulate(
     }
 
     let mut random = Random(seed);
+    // For each node: until when one of its thieves is on other nodes.
+    let mut abroad = vec![0; shape.nodes];
     let mut outcome =
         Outcome { jobs: 0, steals: 0, remote_steals: 0, nanos: 0, idle_nanos: 0, workers: workers.len() };
     let mut work_nanos = 0;
@@ -155,18 +205,24 @@ pub fn simulate(
         } else if left == 0 {
             continue;
         } else {
-            let (mut nanos, mut taken) = (0, None);
             let round = workers[me].fruitless;
-            policy.ask(&order, me, round, &mut |bound| random.below(bound), &mut |victim| {
-                let near = workers[victim].node == workers[me].node;
-                nanos += if near { costs.look_near } else { costs.look_far };
-                let Some(job) = workers[victim].line.pop_front() else { return false };
-                nanos += if near { costs.take_near } else { costs.take_far };
-                outcome.steals += 1;
-                outcome.remote_steals += u64::from(!near);
-                taken = Some(job);
-                true
-            });
+            let mut thief = Round {
+                me,
+                now,
+                costs,
+                workers: &mut workers,
+                random: &mut random,
+                abroad: &mut abroad,
+                outcome: &mut outcome,
+                nanos: 0,
+                went: false,
+                taken: None,
+            };
+            policy.ask(&order, me, round, &mut thief);
+            let Round { nanos, went, taken, .. } = thief;
+            if went {
+                abroad[workers[me].node] = now + nanos;
+            }
             let found = taken.is_some();
             workers[me].fruitless = if found { 0 } else { round.wrapping_add(1) };
             workers[me].job = taken;

@@ -91,11 +91,8 @@ pub fn report(seed: u64, leaves_for_each_core: usize, out: &mut dyn Write) -> io
             let leaves = leaves_for_each_core * shape.nodes * shape.cores;
             let run = |policy| simulate(shape, load, policy, &costs, leaves, seed);
             let random = run(Policy::Random);
-            for (policy, outcome) in [
-                (Policy::Random, random),
-                (Policy::Sweep, run(Policy::Sweep)),
-                (Policy::Near, run(Policy::Near)),
-            ] {
+            for policy in Policy::ALL {
+                let outcome = run(policy);
                 writeln!(
                     out,
                     "{:<7} {:<9} {:<9} {:>7} {:>8} {:>8.1}% {:>10.5} {:>6.1}% {:>7.2} ms {:>9.3}",

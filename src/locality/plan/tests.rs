@@ -196,10 +196,11 @@ fn pools_that_want_the_same_are_told() {
 #[test]
 fn memory_goes_to_nodes_that_have_some() {
     let map = sixteen();
-    assert_eq!(plan("memory = \"interleave\"", &map).unwrap().memory_nodes(), [0, 1]);
-    assert_eq!(plan("memory = \"bind\"\nnodes = [1]", &map).unwrap().memory_nodes(), [1]);
-    assert_eq!(plan("memory = \"bind\"\nmemory_nodes = [0]\nnodes = [1]", &map).unwrap().memory_nodes(), [0]);
-    assert!(plan("", &map).unwrap().memory_nodes().is_empty());
+    let memory = |text| plan(text, &map).unwrap().memory().clone();
+    assert_eq!(memory("memory = \"interleave\""), MemoryPolicy::Interleave(vec![0, 1]));
+    assert_eq!(memory("memory = \"bind\"\nnodes = [1]"), MemoryPolicy::Bind(vec![1]));
+    assert_eq!(memory("memory = \"bind\"\nmemory_nodes = [0]\nnodes = [1]"), MemoryPolicy::Bind(vec![0]));
+    assert_eq!(memory(""), MemoryPolicy::Local);
 }
 
 proptest::proptest! {
