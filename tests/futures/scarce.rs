@@ -176,8 +176,9 @@ fn chain(pool: &Arc<ThreadPoolExecutor>, depth: u32) -> Result<u32, TaskError> {
 fn a_chain_of_waits_goes_on_where_the_stack_ends() {
     let _watched = watch("chain without spares");
     for (strict, pending) in [(false, 1_000_000), (true, 1_000_000), (false, 1), (true, 1)] {
+        // No stack that a test with small ones may be given next.
         let builder = ThreadPoolExecutor::builder().max_workers(1).max_spares(0).max_pending(pending);
-        let pool = Arc::new(builder.strict_fifo(strict).stack_size(160 << 10).build().unwrap());
+        let pool = Arc::new(builder.strict_fifo(strict).stack_size(512 << 10).build().unwrap());
         assert_eq!(chain(&pool, 1_000).unwrap(), 1_000, "{strict} {pending}");
         assert!(pool.mill().stats().workers.len() > 2, "the stack is not used up, and tests nothing");
     }
