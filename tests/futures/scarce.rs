@@ -83,8 +83,8 @@ fn scopes_in_scopes_use_up_no_threads() {
     for spares in 0..=2 {
         for pool in pools(spares) {
             let inner = Arc::clone(&pool);
-            assert_eq!(nested(&pool, 4), 81);
-            assert_eq!(pool.submit(move || nested(&inner, 4)).unwrap().result().unwrap(), 81);
+            assert_eq!(nested(&pool, 3), 27);
+            assert_eq!(pool.submit(move || nested(&inner, 3)).unwrap().result().unwrap(), 27);
         }
     }
 }
@@ -179,7 +179,7 @@ fn a_chain_of_waits_goes_on_where_the_stack_ends() {
         // No stack that a test with small ones may be given next.
         let builder = ThreadPoolExecutor::builder().max_workers(1).max_spares(0).max_pending(pending);
         let pool = Arc::new(builder.strict_fifo(strict).stack_size(512 << 10).build().unwrap());
-        assert_eq!(chain(&pool, 1_000).unwrap(), 1_000, "{strict} {pending}");
+        assert_eq!(chain(&pool, 600).unwrap(), 600, "{strict} {pending}");
         assert!(pool.mill().stats().workers.len() > 2, "the stack is not used up, and tests nothing");
     }
 }
