@@ -84,6 +84,7 @@ impl Identity for Here {
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         static NAMED: AtomicU64 = AtomicU64::new(0);
         let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -119,6 +120,7 @@ impl Identity for Thread {
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         forget_in_children();
         let name = name_of(life::current(Kind::Thread));
@@ -152,6 +154,7 @@ impl Identity for Process {
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         forget_in_children();
         let name = name_of(life::current(Kind::Process));

@@ -20,6 +20,7 @@ pub(crate) type Holder<S> = <<S as Reach>::Owned as Word>::Holder;
 #[repr(C)]
 pub(crate) struct Nested<S: Scope> {
     raw: RawLock<S::Owned>,
+    /// How often the owner has taken it; means nothing while there is none.
     depth: AtomicU32,
 }
 
@@ -93,9 +94,8 @@ impl<S: Scope> Nested<S> {
 
     /// What a guard keeps of the owner, who calls.
     #[inline(always)]
-    pub(crate) fn holder(&self) -> Holder<S> {
-        // The word is nearer than the thread-local.
-        S::Owned::holder(self.raw.state().owner())
+    pub(crate) fn holder() -> Holder<S> {
+        S::Owned::holder(S::Owned::known())
     }
 
     /// Is the caller whom a guard was made for, and not a forked child with a copy of it?
@@ -124,10 +124,10 @@ impl<S: Scope> Nested<S> {
         if self.raw.state().owner() != me {
             return Err(NotMine);
         }
-        let depth = self.depth.load(Relaxed) - 1;
-        self.depth.store(depth, Relaxed);
-        if depth == 0 {
-            self.raw.unlock_as(me, died);
+        match self.depth.load(Relaxed) {
+            // Whoever takes it next begins to count anew; a store would hold up what unlocks.
+            1 => self.raw.unlock_as(me, died),
+            depth => self.depth.store(depth - 1, Relaxed),
         }
         Ok(())
     }
@@ -138,7 +138,6 @@ impl<S: Scope> Nested<S> {
             return Err(NotMine);
         }
         let depth = self.depth.load(Relaxed);
-        self.depth.store(0, Relaxed);
         self.raw.unlock(Died::Tell);
         Ok(depth)
     }

@@ -185,7 +185,13 @@ impl<W: Word> RawLock<W> {
     /// Takes the lock, and waits for it as long as the limit allows.
     #[inline]
     pub(crate) fn lock(&self, limit: Limit) -> Outcome {
-        if self.take_free() { Outcome::Taken } else { self.wait(limit, false) }
+        if self.take_free() {
+            return Outcome::Taken;
+        }
+        match limit {
+            Limit::Never => self.wait_for_ever(),
+            limit => self.wait(limit, false),
+        }
     }
 
     /// As [`lock`](Self::lock), for a thread that was woken from this lock's word, where somebody else had put it: others
@@ -219,6 +225,13 @@ impl<W: Word> RawLock<W> {
                 Err(now) => state = now,
             }
         }
+    }
+
+    /// Without a limit, which the fast path would have to write down for it.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_ever(&self) -> Outcome {
+        self.wait(Limit::Never, false)
     }
 
     #[cold]

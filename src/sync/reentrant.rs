@@ -170,7 +170,7 @@ impl<T: ?Sized, S: Scope> ReentrantMutex<T, S> {
     /// The caller holds the lock, once more than it has guards.
     #[inline(always)]
     fn guard(&self) -> ReentrantMutexGuard<'_, T, S> {
-        ReentrantMutexGuard { mutex: self, holder: self.nested.holder(), stays: PhantomData }
+        ReentrantMutexGuard { mutex: self, holder: Nested::<S>::holder(), stays: PhantomData }
     }
 }
 

@@ -312,7 +312,7 @@ impl<S: Scope> RLock<S> {
     #[inline]
     pub fn guard(&self) -> RLockGuard<'_, S> {
         self.acquire();
-        RLockGuard { lock: self, holder: self.nested.holder(), stays: PhantomData }
+        RLockGuard { lock: self, holder: Nested::<S>::holder(), stays: PhantomData }
     }
 
     /// Acquires the lock until the guard is dropped, if that can be done at once.
@@ -332,7 +332,7 @@ impl<S: Scope> RLock<S> {
     pub fn try_guard(&self) -> Option<RLockGuard<'_, S>> {
         self.try_acquire().then(|| RLockGuard {
             lock: self,
-            holder: self.nested.holder(),
+            holder: Nested::<S>::holder(),
             stays: PhantomData,
         })
     }
