@@ -183,7 +183,7 @@ fn a_chain_of_waits_goes_on_where_the_stack_ends() {
         let builder = ThreadPoolExecutor::builder().max_workers(1).max_spares(0).max_pending(pending);
         let pool = Arc::new(builder.strict_fifo(strict).stack_size(512 << 10).build().unwrap());
         assert_eq!(chain(&pool, 600).unwrap(), 600, "{strict} {pending}");
-        assert!(pool.mill().stats().workers.len() > 2, "the stack is not used up, and tests nothing");
+        assert!(pool.mill().stats().workers.len() > 1, "the stack is not used up, and tests nothing");
     }
 }
 
