@@ -126,7 +126,7 @@ impl<S: Scope> Nested<S> {
         }
         match self.depth.load(Relaxed) {
             // Whoever takes it next begins to count anew; a store would hold up what unlocks.
-            1 => self.raw.unlock_as(me, died),
+            1 => self.raw.unlock_own(me, died),
             depth => self.depth.store(depth - 1, Relaxed),
         }
         Ok(())

@@ -396,16 +396,24 @@ impl<W: Word> RawLock<W> {
     #[inline]
     pub(crate) fn unlock_as(&self, me: State, died: Died) {
         if !W::NAMED {
-            // A little faster than to replace what is expected there.
-            // ORDERING(lock): Release; pairs with the takings above.
-            if self.0.leave(me, Release) {
-                self.settle();
-            }
-            return;
+            return self.unlock_own(me, died);
         }
         // ORDERING(lock): Release; pairs with the takings above.
         if let Err(state) = self.0.replace(me, State::FREE, Release) {
             self.unlock_seen(state, |state| state.owner() == me, died);
+        }
+    }
+
+    /// As [`unlock_as`](Self::unlock_as), by one that is known to hold the lock.
+    #[inline]
+    pub(crate) fn unlock_own(&self, me: State, died: Died) {
+        if W::MORTAL {
+            return self.unlock_as(me, died);
+        }
+        // A little faster than to replace what is expected there.
+        // ORDERING(lock): Release; pairs with the takings above.
+        if self.0.leave(me, Release) {
+            self.settle();
         }
     }
 

@@ -71,8 +71,8 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// Puts `new` in the place of `old`; the state that is there if that is another.
     fn replace(&self, old: State, new: State, ordering: Ordering) -> Result<(), State>;
 
-    /// Takes the owner out of the word, which is `me`, and leaves the flags; were there any? Only where one owner is like
-    /// another, and nobody else is there to be mistaken for it.
+    /// Takes the owner out of the word, which is `me`, and leaves the flags; were there any? Only where nobody takes a lock
+    /// from its owner.
     fn leave(&self, me: State, ordering: Ordering) -> bool;
 
     /// Sleeps while the word is as `seen`; false if the time was up. May return early for no reason.
