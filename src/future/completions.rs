@@ -122,7 +122,8 @@ pub(crate) enum Next<F> {
 
 /// See the module.
 pub(crate) struct Completions<F: Waitable> {
-    stack: Box<Stack>,
+    /// Out of a box, which would not let others look while it is moved.
+    stack: NonNull<Stack>,
     chunks: Vec<Chunk<F>>,
     free: Vec<NonNull<Entry<F>>>,
     ready: VecDeque<F>,
@@ -139,13 +140,10 @@ impl<F: Waitable> Completions<F> {
     /// For so many futures to begin with.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let stack = Stack { top: AtomicPtr::new(ptr::null_mut()), waiter: AtomicPtr::new(ptr::null_mut()) };
-        let mut this = Completions {
-            stack: Box::new(stack),
-            chunks: Vec::new(),
-            free: Vec::new(),
-            ready: VecDeque::new(),
-            pending: 0,
-        };
+        // SAFETY: out of a box.
+        let stack = unsafe { NonNull::new_unchecked(Box::into_raw(Box::new(stack))) };
+        let mut this =
+            Completions { stack, chunks: Vec::new(), free: Vec::new(), ready: VecDeque::new(), pending: 0 };
         if capacity > 0 {
             this.grow(capacity);
         }
@@ -165,7 +163,12 @@ impl<F: Waitable> Completions<F> {
     }
 
     fn listener(&self) -> Listener {
-        Listener::new(Tell::Note(Stack::push, ptr::from_ref(&*self.stack).cast()))
+        Listener::new(Tell::Note(Stack::push, self.stack.as_ptr().cast_const().cast()))
+    }
+
+    fn stack(&self) -> &Stack {
+        // SAFETY: freed with us.
+        unsafe { self.stack.as_ref() }
     }
 
     pub(crate) fn pending(&self) -> usize {
@@ -205,7 +208,7 @@ impl<F: Waitable> Completions<F> {
 
     /// Takes what is on the stack.
     fn collect(&mut self) {
-        let mut rest = self.stack.take();
+        let mut rest = self.stack().take();
         let mut oldest: *mut Listener = ptr::null_mut();
         // SAFETY: listeners on the stack lie in our entries.
         while let Some(listener) = unsafe { rest.as_ref() } {
@@ -235,7 +238,7 @@ impl<F: Waitable> Completions<F> {
             if self.pending == 0 {
                 return Next::Nothing;
             }
-            if self.stack.is_empty() && !self.wait(deadline) {
+            if self.stack().is_empty() && !self.wait(deadline) {
                 return Next::TimeUp;
             }
             self.collect();
@@ -244,10 +247,10 @@ impl<F: Waitable> Completions<F> {
 
     /// Waits until something is on the stack; false if the time is up.
     fn wait(&self, deadline: Option<Instant>) -> bool {
-        let filled = Filled { stack: &self.stack, deadline };
+        let filled = Filled { stack: self.stack(), deadline };
         blocking::until_over(&filled);
-        self.stack.waiter.store(ptr::null_mut(), Ordering::Relaxed);
-        !self.stack.is_empty()
+        self.stack().waiter.store(ptr::null_mut(), Ordering::Relaxed);
+        !self.stack().is_empty()
     }
 
     /// Calls `look` with each future that is not done or did not come out yet.
@@ -271,7 +274,7 @@ impl<F: Waitable> Completions<F> {
                 left.push(future);
             }
         }
-        self.stack.take();
+        self.stack().take();
         self.pending = 0;
     }
 
@@ -300,5 +303,7 @@ impl<F: Waitable> Drop for Completions<F> {
             // SAFETY: out of a box in `grow`; nobody looks at any of its listeners any more.
             drop(unsafe { Box::from_raw(chunk.as_ptr()) });
         }
+        // SAFETY: out of a box in `with_capacity`; whoever pushes to it tells a listener after that.
+        drop(unsafe { Box::from_raw(self.stack.as_ptr()) });
     }
 }

@@ -75,10 +75,12 @@ impl<'a> Worker<'a> {
     }
 
     fn job_while_waiting(&self, rob: &impl Fn(&Self, bool) -> Option<JobRef>, hard: bool) -> Option<JobRef> {
-        let job = rob(self, hard);
+        if let Some(job) = rob(self, hard) {
+            return Some(job);
+        }
         let has_run_out = self.hall.has_run_out();
-        if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || has_run_out) {
-            return job;
+        if !has_run_out && self.hall.settings.waiting != Waiting::Greedy {
+            return None;
         }
         // Nobody else takes what is on our own line either.
         let own = if has_run_out { self.own_job() } else { None };
