@@ -85,7 +85,8 @@ impl Mill {
     /// Runs `f` in this mill and returns its result: `join`, `scope` and the `par_` loops in it use this mill.
     ///
     /// In one of the mill's own jobs this is a plain call. A thread from outside runs `f` itself if one of the
-    /// mill's slots is free (see [`MillBuilder::caller_runs`](crate::MillBuilder::caller_runs)), and else waits for a worker to run it. A worker of
+    /// mill's slots is free (see [`MillBuilder::caller_runs`](crate::MillBuilder::caller_runs)), and else waits for a
+    /// worker to run it. A worker of
     /// another mill gives its slot there to a spare thread while it waits.
     ///
     /// # Panics
