@@ -143,7 +143,7 @@ impl CpuSet {
 ///
 /// let set: CpuSet = "0-1,8".parse()?;
 /// assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 8]);
-/// # Ok::<(), gristmill::topology::CpuListError>(())
+/// # Ok::<(), gristmill::topology::ParseCpuSetError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct CpuSetIter<'a> {
