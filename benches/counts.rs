@@ -89,7 +89,7 @@ fn join_24(mill: Mill) -> (u64, Mill) {
 }
 
 // 1,000 jobs.
-#[library_benchmark(config = ceiling(337_000))]
+#[library_benchmark(config = ceiling(252_500))]
 #[bench::on_one(mill())]
 fn scope_spawn(mill: Mill) -> Mill {
     jobs(&mill);
@@ -97,7 +97,7 @@ fn scope_spawn(mill: Mill) -> Mill {
 }
 
 // 1,000 items.
-#[library_benchmark(config = ceiling(15_400))]
+#[library_benchmark(config = ceiling(14_230))]
 #[bench::on_one(mill())]
 fn par_for(mill: Mill) -> Mill {
     items(&mill);
@@ -105,7 +105,7 @@ fn par_for(mill: Mill) -> Mill {
 }
 
 // 1,000 items.
-#[library_benchmark(config = ceiling(14_750))]
+#[library_benchmark(config = ceiling(13_520))]
 #[bench::on_one(mill())]
 fn par_reduce(mill: Mill) -> (u64, Mill) {
     (fold(&mill), mill)

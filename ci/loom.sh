@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The models: every interleaving, up to the number of preemptions that each names, as far as the time for each goes.
 source "$(dirname "$0")/steps.sh"
-export LOOM_MAX_DURATION="${LOOM_MAX_DURATION:-4}"
+export LOOM_MAX_DURATION="${LOOM_MAX_DURATION:-3}"
 if ! grep -rqE '^\s*mod models;|^\s*mod models \{' src; then
     skipped "there are no models"
 fi

@@ -176,8 +176,10 @@ pub mod topology;
 
 pub use config::{Config, Waiting};
 pub use mill::affinity::Affinity;
+pub use mill::builder::MillBuilder;
 pub use mill::cancel::{CancelToken, Cancelled, checkpoint};
 pub use mill::configured::PoolError;
+pub use mill::error::{BuildError, Closed, MAX_WORKERS};
 pub use mill::grain::{
     Deterministic, deterministic, par_chunks, par_chunks_mut, par_for, par_map, par_reduce, par_scan,
 };
@@ -185,7 +187,7 @@ pub use mill::injector::Priority;
 pub use mill::items::IntoItems;
 pub use mill::join::join;
 pub use mill::local::WorkerLocal;
-pub use mill::pool::{BuildError, Closed, MAX_WORKERS, Mill, MillBuilder};
+pub use mill::pool::Mill;
 pub use mill::scope::{Scope, scope, scope_fifo};
 pub use mill::sort::{
     par_sort, par_sort_by, par_sort_by_key, par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key,

@@ -3,6 +3,9 @@
 //! loom takes `SeqCst` on an access for `AcqRel`, so where two threads each write one word and then read the
 //! other's, what orders them is always a fence.
 
+#[cfg(all(test, loom))]
+pub(crate) mod models;
+
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use std::hint::spin_loop;

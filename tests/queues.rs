@@ -1,4 +1,5 @@
-//! What the queues promise, on one thread and on many.
+//! What the queues promise on many threads, and a simple queue against a plain list. What they promise on one stands with
+//! their unit tests, once for every kind.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,53 +7,13 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gristmill::queue::{
-    Empty, GetError, LifoQueue, PriorityQueue, PutError, Queue, ShutDown, SimpleQueue, TooManyTaskDone,
-};
+use gristmill::queue::{Empty, Queue, ShutDown, SimpleQueue};
 use proptest::prelude::*;
 
 const SHORT: Duration = Duration::from_millis(5);
 
 #[test]
-fn each_queue_has_its_order() {
-    let (fifo, lifo, least) = (Queue::new(0), LifoQueue::new(0), PriorityQueue::new(0));
-    for n in [2, 3, 1] {
-        fifo.put(n).unwrap();
-        lifo.put(n).unwrap();
-        least.put(n).unwrap();
-    }
-    assert_eq!(fifo.try_iter().collect::<Vec<_>>(), [2, 3, 1]);
-    assert_eq!(lifo.try_iter().collect::<Vec<_>>(), [1, 3, 2]);
-    assert_eq!(least.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(fifo.is_empty() && lifo.is_empty() && least.is_empty());
-}
-
-#[test]
-fn a_full_queue_gives_the_item_back() {
-    let queue = Queue::new(2);
-    queue.put("a").unwrap();
-    queue.put("b").unwrap();
-    assert!(queue.is_full() && queue.len() == 2 && queue.maxsize() == 2);
-    for refused in [
-        queue.try_put("c"),
-        queue.put_timeout("c", Duration::ZERO),
-        queue.put_timeout("c", SHORT),
-        queue.put_deadline("c", Instant::now()),
-    ] {
-        assert!(matches!(refused, Err(PutError::Full("c"))), "{refused:?}");
-    }
-    assert_eq!(queue.get(), Ok("a"));
-    assert!(queue.put_timeout("c", Duration::MAX).is_ok());
-    assert_eq!(queue.try_iter().collect::<Vec<_>>(), ["b", "c"]);
-}
-
-#[test]
-fn an_empty_queue_says_so() {
-    let queue = Queue::<u8>::new(0);
-    assert_eq!(queue.try_get(), Err(GetError::Empty));
-    assert_eq!(queue.get_timeout(Duration::ZERO), Err(GetError::Empty));
-    assert_eq!(queue.get_timeout(SHORT), Err(GetError::Empty));
-    assert_eq!(queue.get_deadline(Instant::now()), Err(GetError::Empty));
+fn an_empty_simple_queue_says_so() {
     let simple = SimpleQueue::<u8>::new();
     assert_eq!(simple.try_get(), Err(Empty));
     assert_eq!(simple.get_timeout(SHORT), Err(Empty));
@@ -73,22 +34,6 @@ fn a_room_that_becomes_free_is_taken_by_who_waits() {
 }
 
 #[test]
-fn tasks_are_counted() {
-    let queue = Queue::new(0);
-    assert_eq!(queue.task_done(), Err(TooManyTaskDone));
-    assert!(queue.join_timeout(Duration::ZERO), "nothing was put");
-    queue.put(1).unwrap();
-    queue.put(2).unwrap();
-    assert_eq!(queue.unfinished_tasks(), 2);
-    queue.get().unwrap();
-    assert!(!queue.join_timeout(SHORT), "got, and not done");
-    queue.task_done().unwrap();
-    drop(queue.get_task().unwrap());
-    assert_eq!(queue.task_done(), Err(TooManyTaskDone));
-    queue.join();
-}
-
-#[test]
 fn join_waits_for_the_last_task() {
     let (queue, done) = (Queue::new(4), AtomicUsize::new(0));
     thread::scope(|s| {
@@ -104,32 +49,6 @@ fn join_waits_for_the_last_task() {
         assert_eq!(done.load(Ordering::Relaxed), 500);
         queue.shutdown();
     });
-}
-
-#[test]
-fn what_is_there_may_be_got_after_a_shutdown() {
-    let queue = Queue::new(0);
-    queue.put(1).unwrap();
-    queue.put(2).unwrap();
-    queue.shutdown();
-    queue.shutdown();
-    assert!(queue.is_shutdown());
-    assert!(matches!(queue.put(3), Err(ShutDown(3))));
-    assert!(matches!(queue.try_put(3), Err(PutError::ShutDown(3))));
-    assert_eq!((queue.get(), queue.try_get()), (Ok(1), Ok(2)));
-    assert_eq!((queue.get(), queue.try_get()), (Err(ShutDown(())), Err(GetError::ShutDown)));
-}
-
-#[test]
-fn an_immediate_shutdown_gives_back_what_was_there_and_ends_the_join() {
-    let queue = Queue::new(0);
-    (0..3).for_each(|n| queue.put(n).unwrap());
-    assert_eq!(queue.get(), Ok(0));
-    assert_eq!(queue.shutdown_now(), [1, 2]);
-    assert_eq!(queue.get(), Err(ShutDown(())));
-    assert_eq!(queue.unfinished_tasks(), 1, "what was got is not done yet");
-    queue.task_done().unwrap();
-    queue.join();
 }
 
 #[test]
@@ -157,7 +76,7 @@ fn a_shutdown_wakes_everybody() {
     }
 }
 
-/// Counts those that are alive, and puts another on its queue when it is dropped.
+/// Counts those that are alive.
 struct Item {
     number: usize,
     alive: Arc<AtomicUsize>,
@@ -219,71 +138,6 @@ fn items_arrive_once_and_in_order() {
     }
 }
 
-#[test]
-fn what_is_left_is_dropped_with_the_queue() {
-    let alive = Arc::new(AtomicUsize::new(0));
-    let (simple, queue, lifo) = (SimpleQueue::new(), Queue::new(0), LifoQueue::new(0));
-    for number in 0..200 {
-        simple.put(Item::new(number, &alive));
-        assert!(queue.put(Item::new(number, &alive)).is_ok());
-        assert!(lifo.put(Item::new(number, &alive)).is_ok());
-    }
-    (0..70).for_each(|_| drop((simple.get(), queue.get(), lifo.get())));
-    assert_eq!(alive.load(Ordering::Relaxed), 3 * 130);
-    drop((simple, queue, lifo));
-    assert_eq!(alive.load(Ordering::Relaxed), 0);
-}
-
-/// Puts another one while it is dropped.
-struct Again(Arc<SimpleQueue<Option<Again>>>);
-
-impl Drop for Again {
-    fn drop(&mut self) {
-        self.0.put(None);
-    }
-}
-
-#[test]
-fn a_destructor_may_put() {
-    let queue = Arc::new(SimpleQueue::new());
-    for _ in 0..300 {
-        queue.put(Some(Again(Arc::clone(&queue))));
-    }
-    let mut nothing = 0;
-    while let Ok(item) = queue.try_get() {
-        nothing += usize::from(item.is_none());
-    }
-    assert_eq!(nothing, 300);
-}
-
-/// Panics when it is compared with another of the same number.
-#[derive(PartialEq, Eq, Debug)]
-struct Moody(u32);
-
-impl PartialOrd for Moody {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Moody {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        assert!(self.0 != other.0, "we do not get along");
-        self.0.cmp(&other.0)
-    }
-}
-
-#[test]
-fn a_comparison_that_panics_changes_nothing() {
-    let queue = PriorityQueue::new(0);
-    queue.put(Moody(2)).unwrap();
-    queue.put(Moody(1)).unwrap();
-    let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| queue.put(Moody(1))));
-    assert!(put.is_err());
-    assert_eq!((queue.len(), queue.unfinished_tasks()), (2, 2));
-    assert_eq!((queue.get(), queue.get()), (Ok(Moody(1)), Ok(Moody(2))));
-}
-
 #[derive(Debug, Clone)]
 enum Step {
     Put(u8),
@@ -321,25 +175,6 @@ proptest! {
                 Step::GetMany(_) => {}
             }
             prop_assert_eq!(queue.len(), list.len());
-        }
-    }
-
-    #[test]
-    fn a_bounded_queue_holds_what_fits(room in 1_usize..9, steps in steps()) {
-        let (queue, mut list) = (Queue::new(room), std::collections::VecDeque::new());
-        for step in steps {
-            match step {
-                Step::Put(n) if list.len() == room => {
-                    prop_assert_eq!(queue.try_put(n), Err(PutError::Full(n)));
-                }
-                Step::Put(n) => { prop_assert_eq!(queue.try_put(n), Ok(())); list.push_back(n); }
-                Step::PutMany(items) => for n in items {
-                    if queue.try_put(n).is_ok() { list.push_back(n); }
-                    prop_assert!(list.len() <= room);
-                },
-                Step::Get | Step::GetMany(_) => prop_assert_eq!(queue.try_get().ok(), list.pop_front()),
-            }
-            prop_assert_eq!((queue.len(), queue.is_full()), (list.len(), list.len() == room));
         }
     }
 }

@@ -78,27 +78,29 @@ pub(super) trait Value: Sized {
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }
-        expects $expects:literal schema $schema:literal) => {
+    ($(#[$doc:meta])* $name:ident {
+        $(#[$first_about:meta])* $first:ident = $first_word:literal
+        $(, $(#[$about:meta])* $variant:ident = $word:literal)* $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
-        pub enum $name { $($(#[$about])* $variant),+ }
+        pub enum $name { $(#[$first_about])* $first $(, $(#[$about])* $variant)* }
 
         impl $name {
-            const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
+            const WORDS: &'static [(&'static str, Self)] = &[($first_word, Self::$first) $(, ($word, Self::$variant))*];
         }
 
         /// As it stands in a configuration.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),+ })
+                f.write_str(match self { Self::$first => $first_word $(, Self::$variant => $word)* })
             }
         }
 
         impl Value for $name {
-            const EXPECTS: &'static str = $expects;
-            const SCHEMA: &'static str = $schema;
+            const EXPECTS: &'static str = concat!("one of ", $first_word $(, ", ", $word)*);
+            const SCHEMA: &'static str = concat!("{\"enum\": [\"", $first_word $(, "\", \"", $word)*, "\"]}");
 
             fn read(given: &Given) -> Result<Self, Misfit> {
                 let word = given.word().ok_or(Misfit::Unexpected)?;
@@ -138,8 +140,6 @@ words! {
         /// On one hardware thread of its place.
         Thread = "thread",
     }
-    expects "one of none, node, place, core, thread"
-    schema r#"{"enum": ["none", "node", "place", "core", "thread"]}"#
 }
 
 words! {
@@ -160,8 +160,6 @@ words! {
         /// All the first one.
         Primary = "primary",
     }
-    expects "one of close, spread, primary"
-    schema r#"{"enum": ["close", "spread", "primary"]}"#
 }
 
 words! {
@@ -181,8 +179,6 @@ words! {
         /// On `memory_nodes` only.
         Bind = "bind",
     }
-    expects "one of local, interleave, bind"
-    schema r#"{"enum": ["local", "interleave", "bind"]}"#
 }
 
 words! {
@@ -205,8 +201,6 @@ words! {
         /// waits, and all the hazards named above.
         Greedy = "greedy",
     }
-    expects "one of subtree, greedy"
-    schema r#"{"enum": ["subtree", "greedy"]}"#
 }
 
 words! {
@@ -227,8 +221,6 @@ words! {
         /// The worker runs where it ran before, and a line on standard error says so.
         Warn = "warn",
     }
-    expects "one of error, warn"
-    schema r#"{"enum": ["error", "warn"]}"#
 }
 
 /// The most workers a pool can have: as many as a mill.

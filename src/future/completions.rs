@@ -32,11 +32,12 @@ struct Stack {
 impl Stack {
     /// # Safety
     ///
-    /// `stack` is one, and alive until the listener is told.
-    unsafe fn push(stack: *const (), listener: &Listener, _: Ended) -> Option<Unparker> {
+    /// `stack` is one, and, as the listener, alive until that is told.
+    unsafe fn push(stack: *const (), node: *mut Listener, _: Ended) -> Option<Unparker> {
         // SAFETY: as the caller says.
         let stack = unsafe { &*stack.cast::<Stack>() };
-        let node = ptr::from_ref(listener).cast_mut();
+        // SAFETY: as above.
+        let listener = unsafe { &*node };
         let mut top = stack.top.load(Ordering::Relaxed);
         loop {
             listener.next().store(top, Ordering::Relaxed);
@@ -189,7 +190,7 @@ impl<F: Waitable> Completions<F> {
         // SAFETY: the owner's part.
         let future = unsafe { &mut *entry.future.get() }.insert(future);
         // The core stays where it is, wherever the future goes.
-        if !future.handle().word.push(&entry.listener) {
+        if !future.handle().word.push_at(&entry.listener, place.cast().as_ptr()) {
             self.retrieve(place);
         }
     }
@@ -217,7 +218,7 @@ impl<F: Waitable> Completions<F> {
         }
         // SAFETY: as above.
         while let Some(listener) = unsafe { oldest.as_ref() } {
-            // SAFETY: an entry begins with its listener, and the pointer came from the entry's.
+            // SAFETY: an entry begins with its listener, and the pointer is the one that was pushed: the entry's.
             let place = unsafe { NonNull::new_unchecked(oldest.cast::<Entry<F>>()) };
             oldest = listener.next().load(Ordering::Relaxed);
             self.retrieve(place);

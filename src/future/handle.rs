@@ -89,7 +89,7 @@ impl<T> Future<T> {
 
     /// The outcome of a future that was waited for.
     #[inline]
-    fn taken(&mut self, outlook: Outlook) -> Result<T, TaskError> {
+    pub(crate) fn taken(&mut self, outlook: Outlook) -> Result<T, TaskError> {
         match outlook {
             Outlook::Done if self.core().load().ended() != Some(Ended::Cancelled) => {
                 // SAFETY: done and not cancelled; we are the holder, and borrowed for this alone.
@@ -144,12 +144,6 @@ impl<T> Future<T> {
     #[doc(alias = "concurrent.futures.Future.result")]
     #[inline]
     pub fn result(mut self) -> Result<T, TaskError> {
-        let outlook = blocking::wait(self.core(), None);
-        self.taken(outlook)
-    }
-
-    /// As [`result`](Self::result), for who keeps the future.
-    pub(crate) fn result_once(&mut self) -> Result<T, TaskError> {
         let outlook = blocking::wait(self.core(), None);
         self.taken(outlook)
     }
@@ -365,8 +359,9 @@ impl<T> Future<T> {
             return listener::run_callback(call, ended);
         }
         let listener = listener::call_back(Box::new(call));
+        // The box is freed by the pointer that is pushed.
         // SAFETY: just made; it is freed by whoever makes the future done, or below.
-        if core.word.push(unsafe { &*listener }) {
+        if core.word.push_at(unsafe { &*listener }, listener) {
             return;
         }
         // SAFETY: it was not pushed.

@@ -24,9 +24,10 @@ use crate::unwind;
 /// Listeners are aligned to this, so that their addresses leave room for a word's flags.
 pub(crate) const ALIGN: usize = 64;
 
-/// Tells somebody: with whatever was given for it, the listener, which may be linked into another list by
-/// [`next`](Listener::next), and how the future ended. Returns whom to wake. Called once, before `told`.
-pub(crate) type Note = unsafe fn(*const (), &Listener, Ended) -> Option<Unparker>;
+/// Tells somebody: with whatever was given for it, the listener by the pointer that it was pushed with, and how the future
+/// ended. Returns whom to wake. Called once, before `told`; until then the listener may be linked into another list by
+/// [`next`](Listener::next).
+pub(crate) type Note = unsafe fn(*const (), *mut Listener, Ended) -> Option<Unparker>;
 
 /// What is done to tell somebody.
 pub(crate) enum Tell {
@@ -192,7 +193,7 @@ pub(crate) unsafe fn tell_waiters(list: *mut Listener, ended: Ended) -> Calls {
             }
             Tell::Note(note, data) => {
                 // SAFETY: whoever made the listener says so; its owner waits for our `told`.
-                let wake = unsafe { note(*data, listener, ended) };
+                let wake = unsafe { note(*data, node, ended) };
                 // ORDERING(told): Release; after this both the listener and the data may be gone.
                 listener.told.store(true, Ordering::Release);
                 if let Some(parker) = wake {

@@ -9,7 +9,7 @@
 //! [`Kind`](cell::Kind) how to run it; a worker that waits is helped through `sync::help`.
 
 pub(crate) mod as_completed;
-mod blocking;
+pub(crate) mod blocking;
 pub(crate) mod cell;
 pub(crate) mod completions;
 pub(crate) mod cycle;

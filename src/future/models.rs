@@ -4,7 +4,6 @@
 #![allow(unsafe_code, reason = "drives the two halves of a cell")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering as Plain};
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -16,21 +15,8 @@ use crate::future::ended::Ended;
 use crate::future::handle::Future;
 use crate::future::listener::{Listener, Tell};
 use crate::future::promise::Promise;
+use crate::prim::models::check;
 use crate::sync::parker::Parker;
-
-/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.max_branches = 20_000;
-    let before = RUNS.load(Plain::Relaxed);
-    builder.check(move || {
-        RUNS.fetch_add(1, Plain::Relaxed);
-        model();
-    });
-    eprintln!("{} runs", RUNS.load(Plain::Relaxed) - before);
-}
 
 /// A value that loom watches, and whose drops are counted.
 struct Value {

@@ -316,7 +316,13 @@ impl Word {
     ///
     /// A listener that was pushed stays where it is until it is told or [removed](Self::remove).
     pub(crate) fn push(&self, listener: &Listener) -> bool {
-        let node = ptr::from_ref(listener).cast_mut();
+        self.push_at(listener, ptr::from_ref(listener).cast_mut())
+    }
+
+    /// As [`push`](Self::push). Whoever is told gets `node`, a pointer to the listener by which more may be done than by a
+    /// reference to it: to free it, or to reach what it is a part of.
+    pub(crate) fn push_at(&self, listener: &Listener, node: *mut Listener) -> bool {
+        debug_assert!(ptr::eq(listener, node));
         let mut now = self.load();
         loop {
             now = self.unlocked(now);

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::mill::global::in_current_by_worker;
 use crate::mill::grain::piece;
 use crate::mill::items::{IntoItems, Items};
-use crate::mill::pool::{Mill, in_current_by_worker};
+use crate::mill::pool::Mill;
 use crate::mill::range::{Segment, shared_segments, unit_of};
 use crate::mill::shares::Shares;
 use crate::mill::worker::Worker;

@@ -8,12 +8,14 @@ use std::sync::{Arc, PoisonError};
 use crate::contextvars::copy_context;
 use crate::locality::Place;
 use crate::mill::cancel;
+use crate::mill::entry;
 use crate::mill::hall::Hall;
 use crate::mill::job::{HeapJob, Stamp};
 use crate::mill::latch::Latch;
-use crate::mill::pool::{self, Mill};
+use crate::mill::pool::Mill;
 use crate::mill::seat::Seat;
-use crate::mill::worker::{Worker, wait_elsewhere};
+use crate::mill::wait::wait_elsewhere;
+use crate::mill::worker::Worker;
 use crate::prim::atomic::{AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::topology::Topology;
@@ -65,7 +67,7 @@ impl Mill {
         let (cast_ref, f, context) = (&cast, &f, &context);
         let run = move |number: usize| {
             let result = unwind::halt(|| match context {
-                Some(context) => pool::within(&context.clone(), || f(number)),
+                Some(context) => entry::within(&context.clone(), || f(number)),
                 None => f(number),
             });
             lock(&cast_ref.results).push((number, result));

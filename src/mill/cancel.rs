@@ -12,7 +12,7 @@ use std::cmp::{Ordering as Order, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -32,12 +32,22 @@ pub(crate) fn poke_with(poke: fn()) {
 struct Inner {
     cancelled: AtomicBool,
     parents: [Option<CancelToken>; 2],
+    /// The clock has an alarm for it, or had.
+    has_alarm: bool,
 }
 
 impl Inner {
     fn is_cancelled(&self) -> bool {
         // ORDERING(cancel): Acquire; pairs with the swap in `CancelToken::cancel`.
         self.cancelled.load(Ordering::Acquire) || self.parents.iter().flatten().any(CancelToken::is_cancelled)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.has_alarm {
+            Clock::note_dead();
+        }
     }
 }
 
@@ -68,7 +78,7 @@ pub struct CancelToken(Arc<Inner>);
 
 impl CancelToken {
     fn under(parents: [Option<CancelToken>; 2]) -> Self {
-        CancelToken(Arc::new(Inner { cancelled: AtomicBool::new(false), parents }))
+        CancelToken(Arc::new(Inner { cancelled: AtomicBool::new(false), parents, has_alarm: false }))
     }
 
     /// A token that nothing has cancelled.
@@ -87,11 +97,13 @@ impl CancelToken {
     /// past is cancelled at once.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
-        let child = self.child();
-        if deadline <= Instant::now() {
-            child.cancel();
-        } else {
+        let has_alarm = deadline > Instant::now();
+        let (cancelled, parents) = (AtomicBool::new(false), [Some(self.clone()), None]);
+        let child = CancelToken(Arc::new(Inner { cancelled, parents, has_alarm }));
+        if has_alarm {
             Clock::get().set(deadline, &child);
+        } else {
+            child.cancel();
         }
         child
     }
@@ -306,11 +318,22 @@ fn forget_clock() {
     }
 }
 
+/// So many dead alarms may lie about, or as many as there are others if those are more.
+const DEAD: usize = 64;
+
 /// One thread that sleeps until the next deadline, while there is any.
+///
+/// Most work is over long before its deadline, and its alarm is then dead, but keeps its memory and that of the token. So
+/// tokens tell when they go, and whoever finds that more than half of the alarms are dead takes those out. That costs each
+/// alarm a constant time.
 #[derive(Default)]
 struct Clock {
     alarms: Mutex<Alarms>,
     changed: Condvar,
+    /// How many alarms there are; written under the lock.
+    length: AtomicUsize,
+    /// How many tokens have gone since dead alarms were taken out. Some of their alarms may have been in time.
+    dead: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -369,9 +392,13 @@ impl Clock {
 
     fn set(&'static self, at: Instant, token: &CancelToken) {
         let mut alarms = self.lock();
+        let is_first = alarms.heap.peek().is_none_or(|Reverse(first)| at < first.at);
         alarms.heap.push(Reverse(Alarm { at, token: Arc::downgrade(&token.0) }));
+        self.length.store(alarms.heap.len(), Ordering::Relaxed);
         if alarms.running == Some(fork::generation()) {
-            self.changed.notify_one();
+            if is_first {
+                self.changed.notify_one();
+            }
             return;
         }
         let clock = std::thread::Builder::new().name("gm-clock".into()).stack_size(64 * 1024);
@@ -385,6 +412,34 @@ impl Clock {
         }
     }
 
+    /// A token with an alarm has gone: nobody can upgrade what the alarm has of it.
+    fn note_dead() {
+        // SAFETY: null, or a clock that is never freed.
+        let Some(clock) = (unsafe { CLOCK.load(Ordering::Acquire).as_ref() }) else { return };
+        // ORDERING(dead-alarm): Release; pairs with the swap in `sweep`.
+        let dead = clock.dead.fetch_add(1, Ordering::Release) + 1;
+        if dead > DEAD && dead > clock.length.load(Ordering::Relaxed) / 2 {
+            clock.sweep();
+        }
+    }
+
+    #[cold]
+    fn sweep(&self) {
+        let mut alarms = self.lock();
+        // ORDERING(dead-alarm): Acquire; all that are counted in here are found dead below. Somebody else may have done it.
+        let dead = self.dead.load(Ordering::Relaxed);
+        if dead <= DEAD || dead <= alarms.heap.len() / 2 {
+            return;
+        }
+        self.dead.swap(0, Ordering::Acquire);
+        let heap = &mut alarms.heap;
+        heap.retain(|Reverse(alarm)| alarm.token.strong_count() > 0);
+        if heap.len() < heap.capacity() / 4 {
+            heap.shrink_to(heap.len() * 2);
+        }
+        self.length.store(heap.len(), Ordering::Relaxed);
+    }
+
     fn run(&self) {
         let mut alarms = self.lock();
         loop {
@@ -392,6 +447,7 @@ impl Clock {
             while alarms.heap.peek().is_some_and(|Reverse(alarm)| alarm.token.strong_count() == 0) {
                 alarms.heap.pop();
             }
+            self.length.store(alarms.heap.len(), Ordering::Relaxed);
             let Some(Reverse(next)) = alarms.heap.peek() else {
                 alarms.running = None;
                 return;
@@ -410,3 +466,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use crate::config::{ConfigError, PoolConfig};
 use crate::locality::{Place, Plan, PlanError};
+use crate::mill::builder::MillBuilder;
+use crate::mill::error::BuildError;
 use crate::mill::hall::Hall;
-use crate::mill::pool::{BuildError, Mill, MillBuilder};
+use crate::mill::pool::Mill;
 use crate::sync::help;
 use crate::topology::{self, CpuSet, Quota, Topology};
 

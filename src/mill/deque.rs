@@ -86,6 +86,10 @@ mod imp {
 
     impl Thief {
         pub(crate) fn steal(&self) -> Steal {
+            // crossbeam's own look at an empty deque would pin this thread first.
+            if self.0.is_empty() {
+                return Steal::Empty;
+            }
             loop {
                 match self.0.steal() {
                     deque::Steal::Success(job) => {

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
+use crate::mill::global;
 use crate::mill::items::{ChunksMut, IntoItems, Items};
-use crate::mill::pool;
 use crate::mill::range::segments;
 use crate::mill::worker::Worker;
 
@@ -44,7 +44,7 @@ where
     F: Fn(T::Item) + Sync + Send,
 {
     let items = items.into_items();
-    pool::in_current(|| {
+    global::in_current(|| {
         segments(items.count(), || (), |(), range| piece(&items, range).for_each(&body));
     });
 }
@@ -95,7 +95,7 @@ where
 {
     let items = items.into_items();
     let len = items.count();
-    pool::in_current(|| fill(len, 1, |range| piece(&items, range).map(&map)))
+    global::in_current(|| fill(len, 1, |range| piece(&items, range).map(&map)))
 }
 
 /// A vector of `len` elements in blocks of `size`, made in place: `make` makes the elements of consecutive blocks,
@@ -172,7 +172,7 @@ where
     C: Fn(A, A) -> A,
 {
     let items = items.into_items();
-    let made = pool::in_current(|| {
+    let made = global::in_current(|| {
         segments(items.count(), &identity, |value, range| piece(&items, range).fold(value, &fold))
     });
     made.into_iter().map(|segment| segment.value).reduce(combine).unwrap_or_else(identity)
@@ -282,7 +282,7 @@ where
 {
     assert!(size > 0, "a chunk has at least one element");
     let chunks = ChunksMut::new(data, size);
-    pool::in_current(|| {
+    global::in_current(|| {
         segments(
             chunks.count(),
             || (),
@@ -318,7 +318,7 @@ where
     F: Fn(A, T::Item) -> A + Sync + Send,
     C: Fn(A, A) -> A + Sync + Send,
 {
-    pool::in_current(|| {
+    global::in_current(|| {
         let workers = Worker::current().map_or(1, |worker| worker.hall.workers());
         let again = items.clone().into_items();
         let items = items.into_items();

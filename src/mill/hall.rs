@@ -113,6 +113,8 @@ pub(crate) struct Hall {
     pub(crate) detached: AtomicBool,
     /// Threads that run their callers' code without a slot.
     pub(crate) aside: AtomicUsize,
+    /// Threads that wait on a stack that is used up.
+    pub(crate) deep: AtomicUsize,
     /// Threads from outside that are handing work in, and found the mill open.
     pub(crate) entering: AtomicUsize,
     /// Threads from outside that run their own work in here.
@@ -163,6 +165,7 @@ impl Hall {
             closing: AtomicBool::new(false),
             detached: AtomicBool::new(false),
             aside: AtomicUsize::new(0),
+            deep: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
             visitors: AtomicUsize::new(0),
             visitor: AtomicPtr::new(visitor),
@@ -219,9 +222,13 @@ impl Hall {
         (self.workers().min(self.cpus) / 2).max(1)
     }
 
-    /// Another spare thread may be started.
+    /// Another spare thread may be started. Those that can run nothing, for want of stack, do not count.
     pub(crate) fn may_grow(&self) -> bool {
-        self.threads.load(Ordering::Relaxed) < self.workers() + self.settings.max_spares
+        // ORDERING(deep): Acquire; pairs with the update of the census by which a thread that counted itself before gives its
+        // slot away. Who has seen the slot sees the count.
+        fence(Ordering::Acquire);
+        let most = self.workers() + self.settings.max_spares + self.deep.load(Ordering::Relaxed);
+        self.threads.load(Ordering::Relaxed) < most
     }
 
     /// Is there a job anywhere that any idle thread may take?

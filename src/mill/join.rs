@@ -6,11 +6,12 @@ use std::cell::Cell;
 use std::ptr;
 
 use crate::mill::cancel::{self, Under};
+use crate::mill::global;
 use crate::mill::job::StackJob;
-use crate::mill::pool;
 use crate::mill::seat;
 use crate::mill::split::{Slot, Split, Whereabouts};
-use crate::mill::worker::{Worker, rob_runner};
+use crate::mill::wait::rob_runner;
+use crate::mill::worker::Worker;
 use crate::unwind::{self, Held, Payload};
 
 /// Runs both closures, maybe at the same time, and returns both results.
@@ -79,7 +80,7 @@ where
     RB: Send,
 {
     let Some(worker) = Worker::current() else {
-        return pool::in_global(move || join(a, b));
+        return global::in_global(move || join(a, b));
     };
     worker.seat.deque.make_array();
     join(a, b)

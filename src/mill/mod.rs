@@ -3,9 +3,13 @@
 pub(crate) mod affinity;
 pub(crate) mod blocks;
 mod broadcast;
+pub(crate) mod builder;
 pub(crate) mod cancel;
 pub(crate) mod configured;
 mod deque;
+mod entry;
+pub(crate) mod error;
+mod global;
 pub(crate) mod grain;
 pub(crate) mod hall;
 mod idle;
@@ -15,6 +19,7 @@ pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod latch;
 pub(crate) mod local;
+mod mills;
 #[cfg(all(test, loom))]
 mod models;
 mod near;
@@ -31,4 +36,6 @@ mod staff;
 pub(crate) mod stats;
 mod timers;
 mod visit;
+pub(crate) mod wait;
+mod withdraw;
 pub(crate) mod worker;

@@ -12,25 +12,11 @@ mod latch;
 mod range;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::cell::UnsafeCell;
 
 use crate::mill::job::{Header, JobRef};
-
-/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.max_branches = 20_000;
-    let before = RUNS.load(Ordering::Relaxed);
-    builder.check(move || {
-        RUNS.fetch_add(1, Ordering::Relaxed);
-        model();
-    });
-    eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
-}
+use crate::prim::models::check;
 
 /// A job that must run once.
 #[repr(C)]

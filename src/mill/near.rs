@@ -5,8 +5,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::locality::{self, MemoryError, NodeVec};
+use crate::mill::error::Closed;
 use crate::mill::injector::Priority;
-use crate::mill::pool::{Closed, Mill};
+use crate::mill::pool::Mill;
 use crate::topology::Topology;
 
 /// So many bytes of a new vector are made at a time.

@@ -29,7 +29,8 @@ use crate::mill::cancel;
 use crate::mill::job::{Header, JobRef, Stamp};
 use crate::mill::latch::Latch;
 use crate::mill::shares::Shares;
-use crate::mill::worker::{PATIENCE, Worker, pause, rob_family};
+use crate::mill::wait::rob_family;
+use crate::mill::worker::{PATIENCE, Worker, pause};
 use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
 use crate::unwind::{self, Payload};
@@ -369,20 +370,19 @@ where
         let begins = self.shares.is_none() && index == 0;
         let mut more = begins || self.draw(part, index) || self.rob_into(part, index);
         while more {
-            let mut most = 1;
-            let mut segment: Option<Segment<A>> = None;
-            while let Some(piece) = self.next_piece(part, most) {
+            if let Some(first) = self.next_piece(part, 1) {
                 self.invite(worker, part);
-                let (start, value) = match segment.take() {
-                    Some(Segment { range, value, .. }) => (range.start, value),
-                    None => (piece.start, (self.init)()),
-                };
-                let end = piece.end;
-                let (range, runner) = (start..end, worker.seat.index);
-                segment = Some(Segment { range, runner, value: self.take_steps(value, piece) });
-                most = most.saturating_mul(2);
+                let mut range = first.clone();
+                let mut value = self.take_steps((self.init)(), first);
+                let mut most = 2;
+                while let Some(piece) = self.next_piece(part, most) {
+                    self.invite(worker, part);
+                    range.end = piece.end;
+                    value = self.take_steps(value, piece);
+                    most = most.saturating_mul(2);
+                }
+                lock(&self.segments).push(Segment { range, runner: worker.seat.index, value });
             }
-            lock(&self.segments).extend(segment);
             more = self.draw(part, index) || self.rob_into(part, index);
         }
     }

@@ -21,9 +21,10 @@ use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
 use crate::mill::job::{HeapJob, JobRef, Stamp};
 use crate::mill::latch::Latch;
-use crate::mill::pool;
 use crate::mill::seat::{self, Seat};
-use crate::mill::worker::{Worker, rob_family};
+use crate::mill::wait::rob_family;
+use crate::mill::worker::Worker;
+use crate::mill::{entry, global};
 use crate::prim::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::prim::{Mutex, OnceLock, lock};
 use crate::sync::parker::{Parker, Unparker};
@@ -96,7 +97,7 @@ where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    pool::in_current(|| open(false, body))
+    global::in_current(|| open(false, body))
 }
 
 /// As [`scope`], but its jobs start in the order in which they were spawned.
@@ -127,7 +128,7 @@ where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    pool::in_current(|| open(true, body))
+    global::in_current(|| open(true, body))
 }
 
 fn open<'scope, R>(fifo: bool, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
@@ -184,7 +185,7 @@ impl<'scope> Scope<'scope> {
         // SAFETY: the hall outlives the scope.
         if unsafe { &*self.state.hall }.settings.contexts {
             let context = Box::new(copy_context());
-            self.spawn_bare(move |scope| pool::within(&context, || job(scope)));
+            self.spawn_bare(move |scope| entry::within(&context, || job(scope)));
         } else {
             self.spawn_bare(job);
         }

@@ -22,7 +22,8 @@ mod tests;
 use std::cmp::Ordering;
 
 use self::order::{By, ByKey, Natural, Order};
-use crate::mill::pool::{self, Mill};
+use crate::mill::global;
+use crate::mill::pool::Mill;
 use crate::mill::worker::Worker;
 
 /// A slice so short is sorted on the calling thread: others would come too late.
@@ -187,7 +188,7 @@ where
 fn stable<T: Send>(v: &mut [T], order: &impl Order<T>) {
     match workers_for(v) {
         None => order.sort(v),
-        Some(workers) => pool::in_current(|| {
+        Some(workers) => global::in_current(|| {
             if !run::sort_if_run(v, order) {
                 stable::sort(v, order, workers);
             }
@@ -198,7 +199,7 @@ fn stable<T: Send>(v: &mut [T], order: &impl Order<T>) {
 fn unstable<T: Send>(v: &mut [T], order: &impl Order<T>) {
     match workers_for(v) {
         None => order.sort_unstable(v),
-        Some(workers) => pool::in_current(|| {
+        Some(workers) => global::in_current(|| {
             if !run::sort_if_run(v, order) {
                 quick::sort(v, order, workers);
             }

@@ -126,6 +126,8 @@ struct Owner {
     line: AtomicPtr<Line>,
     /// What waits for the job that runs now. Written by the owner, while nothing is private.
     family: AtomicPtr<()>,
+    /// Somebody moves `bottom`.
+    gate: AtomicBool,
 }
 
 /// The split deque; see the module.
@@ -143,8 +145,6 @@ struct Shared {
     limit: AtomicPtr<AtomicPtr<Header>>,
     first: AtomicPtr<Line>,
     wanted: AtomicUsize,
-    /// Somebody moves `bottom`.
-    gate: AtomicBool,
 }
 
 // SAFETY: the cells are touched by the owner only; all else is atomic.
@@ -180,12 +180,12 @@ impl Split {
                     last: Cell::new(ptr::null_mut()),
                     line: AtomicPtr::new(ptr::null_mut()),
                     family: AtomicPtr::new(ptr::null_mut()),
+                    gate: AtomicBool::new(false),
                 }),
                 shared: Padded(Shared {
                     limit: AtomicPtr::new(ptr::null_mut()),
                     first: AtomicPtr::new(ptr::null_mut()),
                     wanted: AtomicUsize::new(wanted),
-                    gate: AtomicBool::new(false),
                 }),
             }
         }
@@ -283,13 +283,13 @@ impl Split {
     /// Runs `f` while no thief seizes anything.
     fn gated<R>(&self, f: impl FnOnce() -> R) -> R {
         // ORDERING(gate): Acquire; pairs with the stores below and in `seize`.
-        while self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while self.owner.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // A thief does one system call in there; if it was preempted, let it run.
             yield_now();
         }
         let result = f();
         // ORDERING(gate): Release.
-        self.shared.gate.store(false, Ordering::Release);
+        self.owner.gate.store(false, Ordering::Release);
         result
     }
 
@@ -357,6 +357,17 @@ impl Split {
     /// Owner: takes back the youngest public job.
     pub(crate) fn pop_public(&self) -> Option<JobRef> {
         let job = self.line_if_any()?.own.pop();
+        if job.is_some() {
+            self.mark_hungry();
+        }
+        job
+    }
+
+    /// Owner: takes the oldest public job for itself, as a thief would: of the line in use, or else of those below. What stays
+    /// is younger, so that whoever is open on the line finds his own on top still, or knows that it has gone.
+    pub(crate) fn rob_oneself(&self) -> Option<JobRef> {
+        let on_line = self.line_if_any().and_then(|line| line.thief.steal().job());
+        let job = on_line.or_else(|| self.steal().job());
         if job.is_some() {
             self.mark_hungry();
         }
@@ -455,7 +466,7 @@ impl Split {
             return None;
         }
         // ORDERING(gate): Acquire.
-        self.shared.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        self.owner.gate.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
         let bottom = self.bottom();
         let mut seized = None;
         if bottom < self.owner.top.load(Ordering::Acquire) {
@@ -475,7 +486,7 @@ impl Split {
             }
         }
         // ORDERING(gate): Release.
-        self.shared.gate.store(false, Ordering::Release);
+        self.owner.gate.store(false, Ordering::Release);
         seized
     }
 

@@ -5,10 +5,12 @@
 use std::io::{self, Write as _};
 use std::panic::Location;
 use std::ptr;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, PoisonError};
 
-use crate::locality::MemoryPolicy;
+use crate::config::PinFailure;
+use crate::locality::{self, MemoryPolicy, Place};
+use crate::mill::error::BuildError;
 use crate::mill::hall::{Hall, ThreadHandler};
 use crate::mill::idle::Call;
 use crate::mill::injector::Priority;
@@ -19,7 +21,7 @@ use crate::prim::atomic::{Ordering, fence};
 use crate::prim::{Builder, fence_after_update, is_finished, lock, yield_now};
 use crate::sync::help;
 use crate::sys::{fork, stack};
-use crate::topology::CpuSet;
+use crate::topology::{CpuSet, Topology};
 use crate::unwind;
 
 /// A waiter takes another job only while so much of its stack is left, or an eighth if that is more.
@@ -29,6 +31,74 @@ const STACK_MARGIN: usize = 96 * 1024;
 pub(crate) type Moved = (usize, CpuSet, io::Result<()>);
 
 impl Hall {
+    pub(crate) fn start_workers(&self, workers: usize) -> Result<(), BuildError> {
+        let seats = self.roster.read(|crowd| crowd.seats.clone());
+        let (moved, answers) = mpsc::channel();
+        let moved = (!self.settings.places.is_empty()).then_some(moved);
+        for (number, seat) in seats.iter().enumerate().take(workers) {
+            let claimed = seat.claim();
+            debug_assert!(claimed, "new seats are empty");
+            if let Err(source) = self.start_thread(seat, moved.clone()) {
+                for _ in number..workers {
+                    self.idle.leave(true);
+                }
+                return Err(BuildError::Thread { number, wanted: workers, source });
+            }
+        }
+        drop(moved);
+        for (worker, cpus, result) in answers {
+            match (result, self.settings.pin_failure) {
+                (Err(error), PinFailure::Warn) => {
+                    // Nobody may read what we say.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "gristmill: worker {worker} of `{}` cannot sit on CPU {cpus}: {error}; it runs where the system puts it",
+                        self.settings.name
+                    );
+                }
+                (result, _) => result.map_err(|source| BuildError::Pin { worker, cpus, source })?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn resize(&self, workers: usize) -> Result<(), BuildError> {
+        let _one_at_a_time = lock(&self.resizing);
+        let before = self.workers();
+        self.workers.store(workers, Ordering::Relaxed);
+        self.idle.add_slots(workers as i64 - before as i64);
+        let wanted = Hall::wanted(workers);
+        self.roster.read(|crowd| {
+            for seat in &crowd.seats {
+                seat.deque.set_wanted(wanted);
+                // Surplus sleepers begin to count the time, and those who may work again look for some.
+                seat.wake();
+            }
+        });
+        let places = self.places(workers);
+        for (number, place) in places.into_iter().enumerate().skip(before) {
+            if self.threads.load(Ordering::Relaxed) >= workers {
+                break;
+            }
+            let seat = self.claim_seat(|| place.clone());
+            self.idle.book_newcomer();
+            if let Err(source) = self.start_thread(&seat, None) {
+                self.idle.leave(true);
+                self.call_if_work(None);
+                return Err(BuildError::Thread { number, wanted: workers, source });
+            }
+        }
+        // Jobs that found no slot free, when all threads that there are wait or are busy.
+        self.call_if_work(None);
+        Ok(())
+    }
+
+    fn places(&self, workers: usize) -> Vec<Place> {
+        let moved = self.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let chosen = if moved.is_empty() { &self.settings.places } else { &*moved };
+        places(&self.topology, chosen, workers)
+    }
+
     /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True
     /// if one was called.
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
@@ -314,4 +384,11 @@ pub(super) fn stack_floor(lowest: usize) -> usize {
         return here.saturating_sub(STACK_MARGIN / 2);
     }
     lowest + STACK_MARGIN.max((here - lowest) / 8)
+}
+
+pub(super) fn places(topology: &Topology, chosen: &[Place], workers: usize) -> Vec<Place> {
+    if chosen.is_empty() {
+        return locality::places(topology, workers);
+    }
+    chosen.iter().cycle().take(workers).cloned().collect()
 }

@@ -5,29 +5,25 @@
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use crate::config::Waiting;
 use crate::locality::{Groups, Tier};
 use crate::mill::deque::Steal;
 use crate::mill::hall::Hall;
 use crate::mill::injector::Priority;
-use crate::mill::job::{JobRef, Waited};
-use crate::mill::latch::Latch;
+use crate::mill::job::JobRef;
 use crate::mill::roster::Crowd;
 use crate::mill::seat::{self, Seat, Sitting};
 use crate::prim::atomic::Ordering;
-use crate::prim::{fence_after_update, spin_loop, yield_now};
-use crate::sync::help::{self, Awaited, Help};
+use crate::prim::{spin_loop, yield_now};
+use crate::sync::help;
 use crate::sync::parker::Parker;
-use crate::sys::{fork, membarrier, stack};
+use crate::sys::fork;
 
 /// How many fruitless rounds a thread makes before it sleeps, if the last ones paid: about 50 us.
 pub(crate) const PATIENCE: u32 = if cfg!(loom) { 1 } else { 96 };
 /// And if they never do.
 const IMPATIENCE: u32 = if cfg!(loom) { 1 } else { 2 };
 /// Rounds that only spin; later ones yield the processor to whoever else wants it.
-const SPINS: u32 = if cfg!(loom) { 0 } else { 40 };
-/// A waiter that has yielded for so long gives up: others want the processor, and it waits for all of them each time.
-const CROWDED: Duration = Duration::from_millis(2);
+pub(super) const SPINS: u32 = if cfg!(loom) { 0 } else { 40 };
 /// The half of a join that takes less is not worth robbing: its owner and the thief spend about as much on it.
 const WORTH_IT: Duration = Duration::from_micros(1);
 /// So often a thief doubles the time it lets others alone when it finds nothing but such halves.
@@ -205,7 +201,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads what mail there is for this thread, here and in the mills below. True if there was any.
-    fn read_mail(&self) -> bool {
+    pub(super) fn read_mail(&self) -> bool {
         if !self.seat.has_mail_for_thread() {
             return false;
         }
@@ -229,7 +225,7 @@ impl<'a> Worker<'a> {
     // round to them.
 
     /// A job from near: our own loose ones, our node's inboxes.
-    fn find(&self, more: bool) -> Option<JobRef> {
+    pub(super) fn find(&self, more: bool) -> Option<JobRef> {
         let owner = &self.seat.owner;
         let inbox = &self.hall.inboxes[self.seat.node()];
         if let Some(job) = inbox.take(Priority::High) {
@@ -306,14 +302,14 @@ impl<'a> Worker<'a> {
 
     /// The last public job of somebody was stolen, and the mark set after that. In between its owner may have pushed a job,
     /// which stays private, and somebody fallen asleep who did not see it yet.
-    fn call_after(&self, stolen: Steal) {
+    pub(super) fn call_after(&self, stolen: Steal) {
         if let Steal::Last(_) = stolen {
             self.call();
         }
     }
 
     /// A private job of somebody who does not answer, nearest first.
-    fn seize(&self, reach: Reach) -> Option<JobRef> {
+    pub(super) fn seize(&self, reach: Reach) -> Option<JobRef> {
         self.hall.roster.read(|crowd| {
             reach.of(crowd.order.groups(self.seat.index)).find_map(|(tier, victims)| {
                 let seize =
@@ -574,159 +570,6 @@ impl<'a> Worker<'a> {
         !leaves
     }
 
-    // Waiting, above an open frame.
-
-    /// Waits until `awaited`, a latch or another's, is over. Meanwhile runs what `rob` finds, which must be descendants of
-    /// what is waited for. `rob` is told whether to look hard: at what is private as well.
-    pub(crate) fn wait<A>(&self, awaited: &A, rob: impl Fn(&Self, bool) -> Option<JobRef>)
-    where
-        A: Awaited + ?Sized,
-    {
-        self.assert_same_process();
-        let start = Instant::now();
-        let (mut fruitless, mut yields_since) = (0, start);
-        while !awaited.is_over() {
-            if let Some(job) = self.job_while_waiting(&rob, is_hard(fruitless)) {
-                // SAFETY: taken out of a queue just now.
-                unsafe { self.run(job) };
-                fruitless = 0;
-            } else if fruitless < PATIENCE {
-                // Mail is no progress: if it keeps coming, this thread gives its slot away all the same.
-                if !self.read_mail() {
-                    pause(fruitless);
-                }
-                fruitless += 1;
-                if fruitless == SPINS {
-                    yields_since = Instant::now();
-                } else if fruitless > SPINS && yields_since.elapsed() > CROWDED {
-                    fruitless = PATIENCE;
-                }
-            } else {
-                self.seat.stats.span(false, start.elapsed());
-                self.park(awaited, &rob);
-                self.read_mail();
-            }
-        }
-    }
-
-    /// Is so little of the stack left that a waiter takes no more jobs?
-    pub(crate) fn is_deep(&self) -> bool {
-        stack::here() < self.seat.owner.stack_floor.get()
-    }
-
-    fn job_while_waiting(&self, rob: &impl Fn(&Self, bool) -> Option<JobRef>, hard: bool) -> Option<JobRef> {
-        if self.is_deep() {
-            return None;
-        }
-        let job = rob(self, hard);
-        if job.is_some() || !(self.hall.settings.waiting == Waiting::Greedy || self.hall.has_run_out()) {
-            return job;
-        }
-        let job = self.find(false).or_else(|| self.steal(false, Reach::Machine));
-        if hard { job.or_else(|| self.seize(Reach::Machine)) } else { job }
-    }
-
-    /// Sleeps until `awaited` is over, or mail comes, or the parker's token does: the slot is somebody else's
-    /// meanwhile.
-    fn park<A>(&self, awaited: &A, rob: &impl Fn(&Self, bool) -> Option<JobRef>)
-    where
-        A: Awaited + ?Sized,
-    {
-        let found = self.without_slot(|| {
-            // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
-            if !awaited.announce() || self.seat.has_mail_for_thread() {
-                return None;
-            }
-            self.seat.rest(!self.is_deep());
-            if self.hall.has_run_out() {
-                // ORDERING(seize): what was pushed without a mark in sight is seen below, as in `Hall::work_visible`.
-                membarrier::heavy();
-            }
-            let found = self.job_while_waiting(rob, true);
-            if found.is_none() {
-                awaited.sleep();
-            }
-            self.seat.rest(false);
-            found
-        });
-        if let Some(job) = found {
-            // SAFETY: taken out of a queue just now.
-            unsafe { self.run(job) };
-        }
-    }
-
-    /// Gives this thread's slot to somebody else while `f` runs, which may block and pushes nothing.
-    pub(crate) fn without_slot<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Back<'a>(Worker<'a>, Help);
-        impl Drop for Back<'_> {
-            fn drop(&mut self) {
-                self.0.take_slot();
-                help::replace(Some(self.1));
-            }
-        }
-        let Some(help) = help::replace(None) else {
-            // It is away already: this is a wait within `blocking`. But nothing may be hidden behind a sleeper.
-            self.expose_all();
-            return f();
-        };
-        self.release_slot();
-        let _back = Back(*self, help);
-        f()
-    }
-
-    /// As [`without_slot`](Self::without_slot), for an `f` that may push jobs.
-    pub(crate) fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Aside<'a>(&'a Hall);
-        impl Drop for Aside<'_> {
-            fn drop(&mut self) {
-                self.0.aside.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-        self.without_slot(|| {
-            // ORDERING(aside): a fence on both sides. Either whoever falls asleep counts us, or we see all marks that stood when
-            // it did.
-            self.hall.aside.fetch_add(1, Ordering::SeqCst);
-            fence_after_update();
-            let _aside = Aside(self.hall);
-            f()
-        })
-    }
-
-    fn release_slot(&self) {
-        // Nothing may be hidden behind a sleeper.
-        self.expose_all();
-        self.hall.idle.release_slot();
-        self.hall.call_if_work(Some(self.seat));
-        // A visitor from another mill sleeps there as well.
-        if let Some(outer) = self.seat.owner.outer.get() {
-            (outer.leave)(outer.data);
-        }
-    }
-
-    fn take_slot(&self) {
-        if let Some(outer) = self.seat.owner.outer.get() {
-            (outer.back)(outer.data);
-        }
-        self.hall.idle.take_slot();
-    }
-
-    /// The help that waits below use to hand this thread's slot over.
-    pub(crate) fn help(&self) -> Help {
-        fn on(seat: *const ()) -> Worker<'static> {
-            // SAFETY: the help is in place only while the thread sits on this seat (`Sitting` of `sitting`).
-            Worker::on(unsafe { &*seat.cast::<Seat>() })
-        }
-        Help {
-            leave: |seat| on(seat).release_slot(),
-            back: |seat| on(seat).take_slot(),
-            wait: |seat, awaited| {
-                let worker = on(seat);
-                worker.wait(awaited, rob_awaited(awaited));
-            },
-            data: ptr::from_ref(self.seat).cast(),
-        }
-    }
-
     /// In a forked child nobody else is there to do the work.
     #[track_caller]
     pub(crate) fn assert_same_process(&self) {
@@ -755,75 +598,15 @@ pub(crate) fn pause(round: u32) {
 }
 
 /// Is this one of the fruitless rounds after which to look at what is private? They are few: that interrupts others.
-fn is_hard(round: u32) -> bool {
+pub(super) fn is_hard(round: u32) -> bool {
     round >= SPINS && (round - SPINS) % 8 == 7
 }
 
 /// Readies a private job of this seat's to be seen by others: for its owner, or for whoever has claimed the job.
-fn stamp_of(seat: &Seat) -> impl Fn(JobRef) + '_ {
+pub(super) fn stamp_of(seat: &Seat) -> impl Fn(JobRef) + '_ {
     |job| {
         // SAFETY: a private job is alive, and nobody but the caller has seen it. It was pushed under the seat's present
         // token: whatever changes the token exposes all private jobs first.
         unsafe { job.stamp_waited(seat.token()) };
-    }
-}
-
-/// Robs or, if it looks `hard`, seizes from `victim` what descends from what `family` waits for.
-fn rob_from(worker: &Worker<'_>, victim: &Seat, family: *const (), hard: bool) -> Option<JobRef> {
-    let stolen = victim.deque.rob(family);
-    worker.call_after(stolen);
-    let found = stolen.job();
-    if hard { found.or_else(|| victim.deque.seize(Some(family), stamp_of(victim))) } else { found }
-}
-
-/// For a waiter on a `join`: robs whoever runs the job.
-pub(crate) fn rob_runner(job: JobRef) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> {
-    move |worker, hard| {
-        // SAFETY: the waiter's frame holds the job, which was stamped before it could be stolen.
-        let seat = unsafe { (*job.as_ptr().cast::<Waited>()).runner() };
-        // SAFETY: null, or a seat of our mill, and those live as long as it.
-        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
-        let found = rob_from(worker, victim, job.as_ptr().cast(), hard)?;
-        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
-        worker.seat.stats.stole(tier);
-        Some(found)
-    }
-}
-
-/// For a waiter on something that is no job to the mill: robs whoever works on it in this mill.
-fn rob_awaited<A: Awaited + ?Sized>(awaited: &A) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> + '_ {
-    move |worker, hard| {
-        let seat = awaited.runner(ptr::from_ref(worker.hall).cast());
-        // SAFETY: null, or a seat of our mill, and those live as long as it.
-        let victim = unsafe { seat.cast::<Seat>().as_ref() }?;
-        if ptr::eq(victim, worker.seat) {
-            return None;
-        }
-        let found = rob_from(worker, victim, awaited.family(), hard)?;
-        let tier = worker.hall.roster.read(|crowd| crowd.order.tier(worker.seat.index, victim.index));
-        worker.seat.stats.stole(tier);
-        Some(found)
-    }
-}
-
-/// For a waiter on many jobs: robs whoever runs one of them.
-pub(crate) fn rob_family(family: *const ()) -> impl Fn(&Worker<'_>, bool) -> Option<JobRef> {
-    move |worker, hard| {
-        worker.hall.roster.read(|crowd| {
-            let me = worker.seat.index;
-            crowd.order.groups(me).find_map(|(tier, victims)| {
-                let found = victims.iter().find_map(|&i| rob_from(worker, &crowd.seats[i], family, hard))?;
-                worker.seat.stats.stole(tier);
-                Some(found)
-            })
-        })
-    }
-}
-
-/// Waits for `latch`, which another mill sets, or the caller's own if it sits nowhere in it: without a slot, but for mail.
-pub(crate) fn wait_elsewhere(latch: &Latch) {
-    match Worker::current() {
-        Some(worker) => worker.wait(latch, |_, _| None),
-        None => latch.wait(Parker::current()),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::error::ShutDown;
 use super::keep::Keep;
 use super::tracked::TrackedQueue;
+use crate::unwind::{drop_quietly, halt, resume};
 
 impl<T, K: Keep<T>> TrackedQueue<T, K> {
     /// Puts all items in turn; waits for room as [`put`](Self::put) does. Faster than one by one, and wakes as many.
@@ -30,7 +31,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     pub fn put_many(&self, items: impl Into<VecDeque<T>>) -> Result<(), ShutDown<Vec<T>>> {
         let mut items = items.into();
         while !items.is_empty() {
-            match self.keep.put_some(&mut items) {
+            match self.keep_put_some(&mut items) {
                 Ok(count) => {
                     for _ in 0..count {
                         self.items.call();
@@ -55,7 +56,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get); items that were taken before are dropped.
+    /// As [`get`](Self::get), if there is no item yet. Else what there is is returned, and the next to get meets the panic.
     ///
     /// # Examples
     ///
@@ -82,8 +83,12 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     fn take_some(&self, most: usize, items: &mut Vec<T>) {
         while items.len() < most {
             let before = items.len();
-            if self.keep.take_some(most - before, items).is_err() {
-                break;
+            // What is there already is not to go down with a panic, which the next to get meets again.
+            match halt(|| self.keep.take_some(most - before, items)) {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => break,
+                Err(payload) if before == 0 => resume(payload),
+                Err(payload) => return drop_quietly(payload),
             }
             for _ in before..items.len() {
                 self.room.call();

@@ -56,11 +56,12 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     /// # Ok::<(), ShutDown>(())
     /// ```
     pub fn shutdown_now(&self) -> Vec<T> {
-        /// Tells everybody, also when an item cannot be taken out for a panic.
+        /// Counts what was taken out, and tells everybody, also when an item cannot be taken out for a panic.
         struct Tell<'a, T, K: Keep<T>>(&'a TrackedQueue<T, K>, Vec<T>);
         impl<T, K: Keep<T>> Drop for Tell<'_, T, K> {
             fn drop(&mut self) {
-                let Tell(queue, _) = self;
+                let Tell(queue, items) = self;
+                queue.tally.discard(items.len(), || queue.keep.puts());
                 queue.items.bell.ring_all();
                 queue.room.bell.ring_all();
                 queue.joiners.ring_all();
@@ -68,14 +69,11 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
         }
         self.keep.close();
         let mut tell = Tell(self, Vec::new());
-        loop {
-            let before = tell.1.len();
-            if self.keep.take_some(usize::MAX, &mut tell.1).is_err() {
-                break;
-            }
-            self.tally.discard(tell.1.len() - before, || self.keep.puts());
-        }
-        std::mem::take(&mut tell.1)
+        while self.keep.take_some(usize::MAX, &mut tell.1).is_ok() {}
+        let count = tell.1.len();
+        let items = std::mem::take(&mut tell.1);
+        self.tally.discard(count, || self.keep.puts());
+        items
     }
 
     /// Has the queue been shut down?

@@ -1,5 +1,7 @@
 //! The protocols of the queues under loom. Blocks hold two items here, and nobody polls before it sleeps.
 
+mod stock;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -8,20 +10,7 @@ use loom::alloc::Track;
 use loom::thread;
 
 use super::*;
-
-/// Runs `model` in all ways with at most `preemptions` switches between threads that could have gone on.
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.max_branches = 20_000;
-    let before = RUNS.load(Ordering::Relaxed);
-    builder.check(move || {
-        RUNS.fetch_add(1, Ordering::Relaxed);
-        model();
-    });
-    eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
-}
+use crate::prim::models::check;
 
 /// An item: loom notices if one is lost.
 type Item = Track<u32>;

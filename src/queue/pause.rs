@@ -78,6 +78,9 @@ struct Hints {
 }
 
 impl Hints {
+    /// `longer` in the word, and what a wait adds to it.
+    const LONGER: u32 = 0xFF;
+    const WAIT: u32 = 1 << 16;
     const LONGEST: u32 = 6;
     const SUREST: u32 = 6;
     /// Who finds one item at a time may be about to get an answer, or may be too fast for a stream of them. So once in so
@@ -86,7 +89,7 @@ impl Hints {
     const PROBE: u32 = 5;
 
     fn unpack(word: u32) -> Self {
-        Hints { longer: word & 0xFF, yields: word >> 8 & 0xFF, waits: word >> 16 }
+        Hints { longer: word & Self::LONGER, yields: word >> 8 & 0xFF, waits: word >> 16 }
     }
 
     fn pack(self) -> u32 {
@@ -95,7 +98,7 @@ impl Hints {
 
     /// Is this one of the few waits that try whether pausing would do?
     fn is_trial(self) -> bool {
-        self.waits % (8 << self.yields) == 0
+        self.waits & ((8 << self.yields) - 1) == 0
     }
 
     fn yields_first(self) -> bool {
@@ -146,7 +149,9 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Patience<'a> {
     pace: &'a Pace,
-    hints: Hints,
+    /// The hints, and what they say of the first turn.
+    word: u32,
+    yields_first: bool,
     deadline: Option<Instant>,
     round: u32,
 }
@@ -158,7 +163,8 @@ impl<'a> Patience<'a> {
     const YIELDS: u32 = 60;
 
     pub(super) fn new(pace: &'a Pace, deadline: Option<Instant>) -> Self {
-        Patience { pace, hints: Hints::unpack(pace.0.load(Ordering::Relaxed)), deadline, round: 0 }
+        let word = pace.0.load(Ordering::Relaxed);
+        Patience { pace, word, yields_first: Hints::unpack(word).yields_first(), deadline, round: 0 }
     }
 
     /// Passes a little time and says true; says false at once when it is time to sleep.
@@ -168,7 +174,7 @@ impl<'a> Patience<'a> {
             return false;
         }
         match self.round {
-            1 if !self.hints.yields_first() => pause(1 << self.hints.doublings()),
+            1 if !self.yields_first => pause(1 << Hints::unpack(self.word).doublings()),
             round @ 2.. if round <= 1 + Self::PAUSES => pause(1 + round / 4),
             // Others may use this processor for a while.
             _ if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => return false,
@@ -178,9 +184,20 @@ impl<'a> Patience<'a> {
     }
 
     /// The wait is over; there was as much as this.
+    #[inline]
     pub(super) fn learn(&self, found: u64) {
-        let yielded = self.round > 1 + Self::PAUSES || (self.round == 1 && self.hints.yields_first());
-        self.pace.0.store(self.hints.after(yielded, found).pack(), Ordering::Relaxed);
+        if found <= 1 && self.round == 1 && self.yields_first && self.word & Hints::LONGER == 0 {
+            // As expected: another wait, and nothing new. Between two threads on one processor each message comes by here.
+            self.pace.0.store(self.word.wrapping_add(Hints::WAIT), Ordering::Relaxed);
+        } else {
+            self.learn_more(found);
+        }
+    }
+
+    #[cold]
+    fn learn_more(&self, found: u64) {
+        let yielded = self.round > 1 + Self::PAUSES || (self.round == 1 && self.yields_first);
+        self.pace.0.store(Hints::unpack(self.word).after(yielded, found).pack(), Ordering::Relaxed);
     }
 }
 

@@ -30,7 +30,13 @@ impl<T> Stock<T> {
         if cfg!(loom) || fit < 2 { 2 } else { fit }
     };
     /// So many are collected before they are put there.
-    const COLLECTED: usize = if Self::KEPT < 32 { 1 } else { 8 };
+    const COLLECTED: usize = if cfg!(loom) {
+        2
+    } else if Self::KEPT < 32 {
+        1
+    } else {
+        8
+    };
 
     const_fn! {
         pub(super) fn new() -> Self {

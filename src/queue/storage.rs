@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 ///
 /// A method that panics leaves the queue as it was, as far as the storage has not changed: an item that was not
 /// [taken](Offer::take) goes down with the `put` that brought it, after the lock was released; nobody's place in line
-/// is lost. So compare first and change after.
+/// is lost. So compare first and change after. (An item that is in the storage after its `push` has panicked, as
+/// [`len`](Self::len) says, was put, although the `put` panicked: it can be got, and is a task to be done. One that a
+/// storage loses in a panic is a task that stays undone.)
 ///
 /// Python: the methods `_init`, `_qsize`, `_put` and `_get` that subclasses of `queue.Queue` override.
 ///

@@ -6,6 +6,7 @@ use super::keep::{Keep, NoItem, NoRoom};
 use super::storage::{Offer, Storage};
 use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::prim::{Mutex, const_fn, lock};
+use crate::unwind::{halt, resume};
 
 /// A [`Storage`] and the lock around it: what a [`StoredQueue`](super::StoredQueue) keeps its items in.
 ///
@@ -54,12 +55,27 @@ impl<S> Stored<S> {
         if maxsize != 0 && storage.len() >= maxsize {
             return Err(NoRoom::Full);
         }
-        storage.push(Offer(item));
-        assert!(item.is_none(), "a storage's `push` returned without having taken the item");
-        self.len.store(storage.len(), Ordering::Relaxed);
+        let before = storage.len();
+        let pushed = halt(|| storage.push(Offer(item)));
+        if pushed.is_err() {
+            // It may have gone in all the same. If that cannot be said either, it has not.
+            let is_in = item.is_none() && halt(|| storage.len()).is_ok_and(|len| len > before);
+            if is_in {
+                self.count_in(before + 1);
+            }
+        } else {
+            assert!(item.is_none(), "a storage's `push` returned without having taken the item");
+            self.count_in(storage.len());
+        }
+        drop(storage);
+        pushed.map_or_else(|payload| resume(payload), Ok)
+    }
+
+    /// One has been put, and now there are so many. Under the lock.
+    fn count_in(&self, len: usize) {
+        self.len.store(len, Ordering::Relaxed);
         // ORDERING(puts): Release; pairs with the Acquire in `puts`.
         self.puts.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 }
 

@@ -35,7 +35,7 @@ impl Tally {
             if done >= self.seen.load(Ordering::Acquire) && done >= self.look(&puts) {
                 return None;
             }
-            // ORDERING(done): Release; pairs with the Acquire in `is_zero`.
+            // ORDERING(done): Release; pairs with the Acquire in `unfinished`.
             match self.done.compare_exchange_weak(done, done + 1, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => done = now,
@@ -54,11 +54,18 @@ impl Tally {
 
     /// So many that were put are as good as done: those that were thrown away.
     pub(super) fn discard(&self, count: usize, puts: impl Fn() -> u64) {
-        for _ in 0..count {
-            if self.add(&puts).is_none() {
-                break;
+        // ORDERING(done): Acquire; pairs with the Release below.
+        let mut done = self.done.load(Ordering::Acquire);
+        loop {
+            // Somebody may have said so of these already.
+            let more = (count as u64).min(self.look(&puts).saturating_sub(done));
+            // ORDERING(done): Release; pairs with the Acquire in `unfinished`.
+            match self.done.compare_exchange_weak(done, done + more, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => done = now,
             }
         }
+        fence_after_update();
     }
 
     /// How many are not done.
@@ -104,5 +111,19 @@ mod tests {
         tally.add(|| 3);
         tally.discard(3, || 3);
         assert_eq!(tally.unfinished(|| 3), 0);
+        tally.discard(2, || 6);
+        assert_eq!(tally.unfinished(|| 6), 1);
+    }
+
+    /// However many they are: the producers' count is looked at once.
+    #[test]
+    fn a_million_are_thrown_away_at_once() {
+        let (tally, looks) = (Tally::new(), std::cell::Cell::new(0));
+        let puts = || {
+            looks.set(looks.get() + 1);
+            1_000_000
+        };
+        tally.discard(1_000_000, puts);
+        assert!(looks.get() <= 3 && tally.add(puts).is_none(), "{}", looks.get());
     }
 }

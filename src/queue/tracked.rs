@@ -1,5 +1,6 @@
 //! The queue that knows what became of its items.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -86,6 +87,15 @@ impl Wait {
         if self.bell.is_awaited() {
             self.bell.ring();
         }
+    }
+}
+
+/// Calls somebody if what comes before it is forgotten panics: a storage may have changed first.
+struct CallIfPanicking<'a>(&'a Wait);
+
+impl Drop for CallIfPanicking<'_> {
+    fn drop(&mut self) {
+        self.0.call();
     }
 }
 
@@ -177,6 +187,22 @@ impl<T, S: Storage<T>> TrackedQueue<T, Stored<S>> {
 }
 
 impl<T, K: Keep<T>> TrackedQueue<T, K> {
+    #[inline(always)]
+    fn keep_put(&self, item: T) -> Result<(), (T, NoRoom)> {
+        let call = CallIfPanicking(&self.items);
+        let result = self.keep.put(item);
+        std::mem::forget(call);
+        result
+    }
+
+    /// As the keep's.
+    pub(super) fn keep_put_some(&self, items: &mut VecDeque<T>) -> Result<usize, NoRoom> {
+        let call = CallIfPanicking(&self.items);
+        let result = self.keep.put_some(items);
+        std::mem::forget(call);
+        result
+    }
+
     /// Puts `item`; waits until there is room for it.
     ///
     /// # Errors
@@ -192,7 +218,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     /// See [`TrackedQueue`].
     #[inline]
     pub fn put(&self, item: T) -> Result<(), ShutDown<T>> {
-        match self.keep.put(item) {
+        match self.keep_put(item) {
             Ok(()) => {
                 self.items.call();
                 Ok(())
@@ -219,7 +245,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     #[doc(alias = "put_nowait")]
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
-        match self.keep.put(item) {
+        match self.keep_put(item) {
             Ok(()) => {
                 self.items.call();
                 Ok(())
@@ -469,7 +495,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
             return Err(PutError::ShutDown(item));
         }
         let mut item = Some(item);
-        let mut attempt = || match self.keep.put(item.take()?) {
+        let mut attempt = || match self.keep_put(item.take()?) {
             Ok(()) => Some(Ok(())),
             Err((back, NoRoom::Closed)) => Some(Err(PutError::ShutDown(back))),
             Err((back, NoRoom::Full)) => {

@@ -7,12 +7,7 @@ use std::time::Instant;
 use loom::thread;
 
 use super::{Bell, Job, ManualClock, Scheduler, TimerWheel};
-
-fn check(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(3);
-    builder.check(model);
-}
+use crate::prim::models::check;
 
 /// A scheduler whose clock stands still, with an event that is never due.
 fn stopped() -> (Arc<Scheduler<ManualClock<u64>>>, super::Event<u64>) {
@@ -23,7 +18,7 @@ fn stopped() -> (Arc<Scheduler<ManualClock<u64>>>, super::Event<u64>) {
 
 #[test]
 fn models_a_waiting_run_hears_of_an_earlier_event() {
-    check(|| {
+    check(3, || {
         let (scheduler, never) = stopped();
         let there = Arc::clone(&scheduler);
         let other = thread::spawn(move || {
@@ -37,7 +32,7 @@ fn models_a_waiting_run_hears_of_an_earlier_event() {
 
 #[test]
 fn models_a_waiting_run_hears_that_nothing_is_left() {
-    check(|| {
+    check(3, || {
         let (scheduler, never) = stopped();
         let there = Arc::clone(&scheduler);
         let other = thread::spawn(move || there.cancel(&never).unwrap());
@@ -48,7 +43,7 @@ fn models_a_waiting_run_hears_that_nothing_is_left() {
 
 #[test]
 fn models_two_waiting_runs_share_the_events_and_both_return() {
-    check(|| {
+    check(3, || {
         let (scheduler, never) = stopped();
         let there = Arc::clone(&scheduler);
         let other = thread::spawn(move || there.run());
@@ -62,7 +57,7 @@ fn models_two_waiting_runs_share_the_events_and_both_return() {
 
 #[test]
 fn models_a_waiting_run_hears_the_clock_strike() {
-    check(|| {
+    check(3, || {
         let scheduler = Arc::new(Scheduler::with_clock(ManualClock::new(0_u64)));
         scheduler.enterabs(2, 0, |scheduler| assert_eq!(scheduler.clock().now(), 2));
         let there = Arc::clone(&scheduler);
@@ -78,7 +73,7 @@ fn models_a_waiting_run_hears_the_clock_strike() {
 
 #[test]
 fn models_a_bell_that_rings_between_two_looks_is_heard() {
-    check(|| {
+    check(3, || {
         let bell = Bell::new();
         let ringer = bell.ringer();
         let other = thread::spawn(move || ringer.ring());
@@ -90,7 +85,7 @@ fn models_a_bell_that_rings_between_two_looks_is_heard() {
 
 #[test]
 fn models_who_drives_a_wheel_hears_of_a_timer_and_of_the_end() {
-    check(|| {
+    check(3, || {
         let now = Instant::now();
         let wheel = Arc::new(TimerWheel::new(|job: Job| job()));
         let there = Arc::clone(&wheel);
@@ -110,7 +105,7 @@ fn models_who_drives_a_wheel_hears_of_a_timer_and_of_the_end() {
 
 #[test]
 fn models_who_drives_a_wheel_hears_of_the_end_alone() {
-    check(|| {
+    check(3, || {
         let now = Instant::now();
         let wheel = Arc::new(TimerWheel::new(|job: Job| job()));
         let there = Arc::clone(&wheel);
@@ -122,7 +117,7 @@ fn models_who_drives_a_wheel_hears_of_the_end_alone() {
 
 #[test]
 fn models_a_timer_is_run_cancelled_or_dropped_and_only_one_of_these() {
-    check(|| {
+    check(3, || {
         let now = Instant::now();
         let ran = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let wheel = Arc::new(TimerWheel::new(|job: Job| job()));

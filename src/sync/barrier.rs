@@ -1,12 +1,14 @@
 //! Where threads wait for each other.
 //!
 //! `state.rs` has the word that all is decided in: each arrival, the end of each round and each break is one
-//! exchange of it, so there is nothing between two steps of anybody in which he may die or stay. Those who wait sleep
+//! exchange of it, so there is nothing between two steps of anybody in which he may die or stay. (Before it a round that
+//! broke long ago may be written down, which it stays.) Those who wait sleep
 //! on a second word, the *bell*: its low bit says that somebody may sleep there. Whoever ends a round changes the
 //! state, then, if that bit is set, the bell (which takes the bit away), and wakes all; whoever lies down sets the
 //! bit, then looks at the state again. Each writes one word before it reads the other, with a fence between; one of
 //! them sees the other.
 
+pub(crate) mod builder;
 mod place;
 mod state;
 
@@ -18,13 +20,13 @@ use std::time::{Duration, Instant};
 use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::prim::fence_after_update;
 use crate::sync::doze::{Woke, doze};
-use crate::sync::scope::{Private, Scope, Shared, wake_all};
+use crate::sync::scope::{Private, Scope, wake_all};
 use crate::sync::spin;
 use crate::sys::futex;
 use crate::unwind;
 
 pub use place::{BarrierPlace, BrokenBarrier};
-use state::{Phase, State};
+use state::{Broke, Phase, State};
 
 /// What the last to arrive runs.
 type Action = Box<dyn Fn() + Send + Sync>;
@@ -44,7 +46,7 @@ const SLEEPERS: u32 = 1;
 ///
 /// # In shared memory
 ///
-/// Initialise the memory with [`shared`](Self::shared) or a [builder](BarrierBuilder::new); all-zero memory is none, as
+/// Initialise the memory with [`shared`](Self::shared) or a [builder](crate::sync::BarrierBuilder::new); all-zero memory is none, as
 /// it would have no parties. An action is for [`Private`] barriers only. Every step is one exchange of one word, so a process
 /// that is killed in the middle of a call has either arrived or not:
 ///
@@ -52,7 +54,7 @@ const SLEEPERS: u32 = 1;
 ///   the others find out within 50 ms, if not at once.
 /// - Killed before it arrived, it will be missed, and nothing here can tell that from being late. The others get
 ///   [`BrokenBarrier`] when the first of their timeouts is over: give barriers in shared memory a
-///   [default timeout](BarrierBuilder::timeout). Or whoever learns of the death (by its pidfd, say) calls
+///   [default timeout](crate::sync::BarrierBuilder::timeout). Or whoever learns of the death (by its pidfd, say) calls
 ///   [`abort`](Self::abort), and they get it at once.
 ///
 /// # Memory ordering
@@ -85,71 +87,13 @@ pub struct Barrier<S: Scope = Private> {
     state: AtomicU64,
     bell: AtomicU32,
     parties: u32,
+    /// The last of the broken rounds that the state remembers no more.
+    forgotten: AtomicU64,
     /// Nanoseconds; `u64::MAX` is for ever.
     timeout: u64,
     /// Boxed twice, as then `None` is all zero in every process.
     action: Option<Box<Action>>,
     scope: PhantomData<S>,
-}
-
-impl Barrier {
-    /// A barrier for so many parties, 1 to [`MAX_PARTIES`](Self::MAX_PARTIES), of this process, without an action and
-    /// without a timeout.
-    ///
-    /// # Panics
-    ///
-    /// If it is for none, or for more.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gristmill::sync::Barrier;
-    ///
-    /// assert!(Barrier::new(1).wait().unwrap().is_leader());
-    /// ```
-    pub fn new(parties: u32) -> Self {
-        Self::in_scope(parties)
-    }
-
-    /// A barrier with a default timeout, or an action.
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Self::new).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gristmill::sync::Barrier;
-    ///
-    /// let barrier = Barrier::builder(1).action(|| println!("all are here")).build();
-    /// assert!(barrier.wait().is_ok());
-    /// ```
-    pub fn builder(parties: u32) -> BarrierBuilder {
-        BarrierBuilder::new(parties)
-    }
-}
-
-impl Barrier<Shared> {
-    /// A barrier for so many parties, in all processes that map the memory which it is put into, whose waits last
-    /// `timeout` at most: a party that dies before it arrives is found by that alone. (`Duration::MAX` is for ever.)
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Barrier::new).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use gristmill::sync::Barrier;
-    ///
-    /// let barrier = Barrier::shared(2, Duration::from_millis(1)); // as a field of what a segment holds
-    /// assert!(barrier.wait().is_err()); // the other does not come
-    /// ```
-    pub fn shared(parties: u32, timeout: Duration) -> Self {
-        BarrierBuilder::new(parties).timeout(timeout).build()
-    }
 }
 
 impl<S: Scope> Barrier<S> {
@@ -163,27 +107,6 @@ impl<S: Scope> Barrier<S> {
     /// assert_eq!(<Barrier>::MAX_PARTIES, (1 << 18) - 1);
     /// ```
     pub const MAX_PARTIES: u32 = state::MAX_PARTIES;
-
-    /// A barrier without an action and without a timeout, for code that is generic over the scope. Others use
-    /// [`new`](Barrier::new) or [`shared`](Barrier::shared).
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Barrier::new).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gristmill::sync::{Barrier, Scope};
-    ///
-    /// fn pair<S: Scope>() -> Barrier<S> {
-    ///     Barrier::in_scope(2)
-    /// }
-    /// # pair::<gristmill::sync::Private>();
-    /// ```
-    pub fn in_scope(parties: u32) -> Self {
-        BarrierBuilder::new(parties).build()
-    }
 
     /// Arrives, and waits until all have: for the default timeout at most, if there is one.
     ///
@@ -286,7 +209,7 @@ impl<S: Scope> Barrier<S> {
                         if self.exchange(before, joined.acting()) {
                             return self.act(joined, action).map(|()| place);
                         }
-                    } else if self.exchange(before, joined.passed()) {
+                    } else if self.end(before, joined.passed()) {
                         self.ring();
                         return Ok(place);
                     }
@@ -311,10 +234,8 @@ impl<S: Scope> Barrier<S> {
     /// Waits until the round in which we are, of which `mine` is a state, ends; breaks it when time is up.
     fn wait_for_end(&self, mine: State, mut deadline: Option<Instant>) -> Result<(), BrokenBarrier> {
         loop {
-            match self.sleep_until(deadline, |now| now.outcome(mine).is_some()) {
-                Some(now) if now.outcome(mine) == Some(true) => return Ok(()),
-                Some(_) => return Err(BrokenBarrier),
-                None => {}
+            if let Some(now) = self.sleep_until(deadline, |now| !now.is_in_round_of(mine)) {
+                return if self.has_passed(now, mine) { Ok(()) } else { Err(BrokenBarrier) };
             }
             // Once all have arrived nobody is late; what is waited for is the action.
             deadline = None;
@@ -322,6 +243,13 @@ impl<S: Scope> Barrier<S> {
                 (now.is_in_round_of(mine) && now.phase() == Phase::Filling).then(|| now.broken())
             });
         }
+    }
+
+    /// Did the round of `mine` pass? It is over by now.
+    fn has_passed(&self, now: State, mine: State) -> bool {
+        // ORDERING(barrier): whoever forgot a round wrote that down before the exchange that `now` came by.
+        now.has_passed(mine)
+            .unwrap_or_else(|| !Broke::from_bits(self.forgotten.load(Ordering::Relaxed)).is_since(mine, now))
     }
 
     /// Sleeps until `over` holds of the state, and returns that; `None` if the time is up.
@@ -353,6 +281,25 @@ impl<S: Scope> Barrier<S> {
         State(self.state.load(Ordering::Acquire))
     }
 
+    /// As [`exchange`](Self::exchange), to the next round, or to the same one when it is to be used again.
+    #[inline]
+    fn end(&self, old: State, new: State) -> bool {
+        if old.is_about_to_forget() {
+            self.write_down(old);
+        }
+        self.exchange(old, new)
+    }
+
+    /// All who come here from the same round write the same. One that comes too late changes nothing.
+    #[cold]
+    fn write_down(&self, now: State) {
+        let broke = now.oldest();
+        // ORDERING(barrier): Relaxed; the exchange of the state comes after it.
+        let _ = self.forgotten.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            (!Broke::from_bits(last).is_later(broke)).then(|| broke.bits())
+        });
+    }
+
     #[inline]
     fn exchange(&self, old: State, new: State) -> bool {
         // ORDERING(barrier): AcqRel; each arrival passes on what those before it have done, to `look`.
@@ -364,7 +311,7 @@ impl<S: Scope> Barrier<S> {
         loop {
             let now = self.look();
             let Some(next) = end(now) else { return false };
-            if self.exchange(now, next) {
+            if self.end(now, next) {
                 self.ring();
                 return true;
             }
@@ -481,126 +428,6 @@ impl<S: Scope> fmt::Debug for Barrier<S> {
             .field("parties", &self.parties)
             .field("n_waiting", &self.n_waiting())
             .field("broken", &self.is_broken())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Makes a [`Barrier`].
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use gristmill::sync::Barrier;
-///
-/// let barrier = Barrier::builder(1)
-///     .timeout(Duration::from_secs(5))
-///     .action(|| println!("all are here"))
-///     .build();
-/// assert!(barrier.wait().is_ok());
-/// ```
-#[must_use = "call `build`"]
-pub struct BarrierBuilder<S: Scope = Private> {
-    parties: u32,
-    timeout: Option<Duration>,
-    action: Option<Box<Action>>,
-    scope: PhantomData<S>,
-}
-
-impl<S: Scope> BarrierBuilder<S> {
-    /// For so many parties, 1 to [`MAX_PARTIES`](Barrier::MAX_PARTIES). [`Barrier::builder`] is the same where the
-    /// scope is [`Private`].
-    ///
-    /// # Panics
-    ///
-    /// If it is for none, or for more.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gristmill::sync::{BarrierBuilder, Shared};
-    ///
-    /// let barrier = BarrierBuilder::<Shared>::new(2).build();
-    /// assert_eq!(barrier.parties(), 2);
-    /// ```
-    pub fn new(parties: u32) -> Self {
-        let most = Barrier::<S>::MAX_PARTIES;
-        assert!((1..=most).contains(&parties), "a barrier is for 1 to {most} parties, not {parties}");
-        BarrierBuilder { parties, timeout: None, action: None, scope: PhantomData }
-    }
-
-    /// How long [`Barrier::wait`] waits at most before it breaks the barrier. For ever, unless this says otherwise.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use gristmill::sync::Barrier;
-    ///
-    /// let late = Barrier::builder(2).timeout(Duration::ZERO).build();
-    /// assert!(late.wait().is_err());
-    /// ```
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// The barrier.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gristmill::sync::Barrier;
-    ///
-    /// assert_eq!(Barrier::builder(4).build().parties(), 4);
-    /// ```
-    pub fn build(self) -> Barrier<S> {
-        let nanos = |timeout: Duration| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        Barrier {
-            state: AtomicU64::new(0),
-            bell: AtomicU32::new(0),
-            parties: self.parties,
-            timeout: self.timeout.map_or(u64::MAX, nanos),
-            action: self.action,
-            scope: PhantomData,
-        }
-    }
-}
-
-impl BarrierBuilder<Private> {
-    /// What the last to arrive runs in each round, after all have arrived and before they go.
-    ///
-    /// If it panics the barrier breaks, and the panic goes on in the thread that ran it. Who waits is not late while
-    /// it runs: no timeout breaks the barrier then. It may call any method of the barrier but `wait`, which would
-    /// wait for itself.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-    /// use std::sync::Arc;
-    /// use gristmill::sync::Barrier;
-    ///
-    /// let rounds = Arc::new(AtomicU32::new(0));
-    /// let count = Arc::clone(&rounds);
-    /// let barrier = Barrier::builder(1).action(move || drop(count.fetch_add(1, Relaxed))).build();
-    /// barrier.wait()?;
-    /// barrier.wait()?;
-    /// assert_eq!(rounds.load(Relaxed), 2);
-    /// # Ok::<(), gristmill::sync::BrokenBarrier>(())
-    /// ```
-    pub fn action(mut self, action: impl Fn() + Send + Sync + 'static) -> Self {
-        self.action = Some(Box::new(Box::new(action)));
-        self
-    }
-}
-
-impl<S: Scope> fmt::Debug for BarrierBuilder<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BarrierBuilder")
-            .field("parties", &self.parties)
-            .field("timeout", &self.timeout)
-            .field("action", &self.action.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::sync::help::asleep;
 use crate::sync::lock::Lock;
-use crate::sync::mutex::Mutex;
+use crate::sync::mutex::{Mutex, MutexGuard};
 use crate::sync::parker::{Parker, Unparker};
 use crate::sync::rlock::{self, RLock};
 use crate::sync::scope::Scope;
 use crate::sync::spin;
-use crate::sys::futex;
+use crate::sys::{fork, futex};
 
 /// What a [`Condition`] needs of its lock. Implemented for [`Lock`] and [`RLock`].
 ///
@@ -151,6 +151,8 @@ struct Queues {
     waiting: VecDeque<Waiter>,
     /// Notified, and not yet called.
     uncalled: VecDeque<Waiter>,
+    /// Counted by forks: the process that those wait in.
+    generation: u32,
 }
 
 /// Takes a ticket out of a queue, which is in order.
@@ -167,8 +169,8 @@ fn remove(queue: &mut VecDeque<Waiter>, ticket: u64) {
 ///
 /// For a value behind a mutex [`Condvar`](crate::sync::Condvar) is the simpler, smaller and faster choice, and works in
 /// shared memory; this one is for locks that are acquired and released by hand, knows who came first, and never wakes
-/// anybody without a notification. It is for the threads of one process; a forked child makes itself a new one, since in
-/// the old one its parent's threads still wait.
+/// anybody without a notification. It is for the threads of one process. In a forked child nobody waits at first: it can go
+/// on using the condition if the thread that forked held the lock, so that no other was in the middle of something.
 ///
 /// # Memory ordering
 ///
@@ -395,7 +397,7 @@ impl<L: ConditionLock> Condition<L> {
         if !self.lock.is_owned() {
             return Err(NotHeld);
         }
-        let mut queues = self.queues.lock();
+        let mut queues = self.queues();
         let queues_ref = &mut *queues;
         let n = n.min(queues_ref.waiting.len());
         let mut notified = queues_ref.waiting.drain(..n);
@@ -440,9 +442,21 @@ impl<L: ConditionLock> Condition<L> {
         Ok(notified)
     }
 
-    fn enter(&self) -> Waiting<'_, L> {
-        let parker = Parker::current();
+    /// Those who wait. A forked child has none of its parent's threads, and no notification is for them.
+    fn queues(&self) -> MutexGuard<'_, Queues> {
         let mut queues = self.queues.lock();
+        if queues.generation != fork::generation() {
+            queues.waiting.clear();
+            queues.uncalled.clear();
+            queues.generation = fork::generation();
+        }
+        queues
+    }
+
+    fn enter(&self) -> Waiting<'_, L> {
+        fork::count();
+        let parker = Parker::current();
+        let mut queues = self.queues();
         let ticket = queues.next;
         queues.next += 1;
         queues.waiting.push_back(Waiter { ticket, parker });
@@ -487,7 +501,7 @@ impl<L: ConditionLock> Waiting<'_, L> {
 
     /// The time is up: out of the queue, unless a notification has taken us out.
     fn give_up(&self) -> bool {
-        let mut queues = self.condition.queues.lock();
+        let mut queues = self.condition.queues();
         let notified = self.is_notified();
         if !notified {
             remove(&mut queues.waiting, self.ticket);
@@ -499,7 +513,7 @@ impl<L: ConditionLock> Waiting<'_, L> {
 impl<L: ConditionLock> Drop for Waiting<'_, L> {
     /// The lock is there again, or something panicked before it was. The next of those who were notified may come.
     fn drop(&mut self) {
-        let mut queues = self.condition.queues.lock();
+        let mut queues = self.condition.queues();
         if self.is_notified() {
             remove(&mut queues.uncalled, self.ticket);
         } else {
@@ -530,7 +544,7 @@ impl Default for Condition {
 
 impl<L: ConditionLock + fmt::Debug> fmt::Debug for Condition<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiters = self.queues.lock().waiting.len();
+        let waiters = self.queues().waiting.len();
         f.debug_struct("Condition").field("lock", &self.lock).field("waiters", &waiters).finish()
     }
 }

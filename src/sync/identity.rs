@@ -9,8 +9,15 @@
 //! - [`Process`] is the same for a process as a whole.
 //!
 //! Names are kept in thread-locals (a process's in a static), which a forked child forgets.
+//!
+//! A fork copies guards, too. In memory that parent and child share, the child's copy stands for a hold that is the
+//! parent's, and the child may by then have one of its own: the lock's word does not tell the two apart, as it says who
+//! holds the lock, and not by which guard. So a guard of a mortal owner keeps the name that it locked under (its
+//! *holder*); where the caller has another name, it is a copy, and stands for nothing. Copied guards of [`Here`] are good:
+//! the child has its own copy of the lock as well.
 
 use std::cell::Cell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::prim::local;
@@ -22,6 +29,15 @@ use crate::sys::life::{self, Kind, Life};
 pub(crate) trait Identity: Send + Sync + 'static {
     /// Can the others find out that an owner has died?
     const MORTAL: bool;
+
+    /// What a guard keeps of the name that it locked under.
+    type Holder: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static;
+
+    /// The same, of a caller that has locked as `me`.
+    fn holder(me: State) -> Self::Holder;
+
+    /// The caller's name, if it is `holder`'s; `None` if the guard was copied by a fork.
+    fn still(holder: Self::Holder) -> Option<State>;
 
     /// The name of the calling thread, as the owner in a word.
     #[inline(always)]
@@ -52,12 +68,23 @@ pub(crate) struct Process;
 impl Identity for Here {
     const MORTAL: bool = false;
 
+    type Holder = ();
+
+    #[inline(always)]
+    fn holder(_: State) {}
+
+    #[inline(always)]
+    fn still((): ()) -> Option<State> {
+        Some(Self::known())
+    }
+
     #[inline(always)]
     fn known() -> State {
         HERE.with(Cell::get)
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         static NAMED: AtomicU64 = AtomicU64::new(0);
         let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -75,12 +102,25 @@ impl Identity for Here {
 impl Identity for Thread {
     const MORTAL: bool = true;
 
+    type Holder = State;
+
+    #[inline(always)]
+    fn holder(me: State) -> State {
+        me
+    }
+
+    #[inline(always)]
+    fn still(holder: State) -> Option<State> {
+        (holder == Self::known()).then_some(holder)
+    }
+
     #[inline(always)]
     fn known() -> State {
         THREAD.with(Cell::get)
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         forget_in_children();
         let name = name_of(life::current(Kind::Thread));
@@ -96,12 +136,25 @@ impl Identity for Thread {
 impl Identity for Process {
     const MORTAL: bool = true;
 
+    type Holder = State;
+
+    #[inline(always)]
+    fn holder(me: State) -> State {
+        me
+    }
+
+    #[inline(always)]
+    fn still(holder: State) -> Option<State> {
+        (holder == Self::known()).then_some(holder)
+    }
+
     #[inline(always)]
     fn known() -> State {
         process()
     }
 
     #[cold]
+    #[inline(never)]
     fn named() -> State {
         forget_in_children();
         let name = name_of(life::current(Kind::Process));

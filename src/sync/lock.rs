@@ -228,7 +228,7 @@ impl<S: Scope> Lock<S> {
     /// ```
     #[inline]
     pub fn release(&self) -> Result<(), NotLocked> {
-        if self.raw.unlock_for_any() { Ok(()) } else { Err(NotLocked) }
+        if self.raw.unlock_for_any(S::Loose::me()) { Ok(()) } else { Err(NotLocked) }
     }
 
     /// Does somebody hold the lock, or is it promised to a waiter? It may be otherwise when you look at the answer.
@@ -261,7 +261,7 @@ impl<S: Scope> Lock<S> {
     #[inline]
     pub fn guard(&self) -> LockGuard<'_, S> {
         self.acquire();
-        LockGuard { lock: self }
+        LockGuard { lock: self, holder: S::Loose::holder(S::Loose::known()) }
     }
 
     /// Acquires the lock until the guard is dropped, if that can be done at once.
@@ -275,7 +275,7 @@ impl<S: Scope> Lock<S> {
     /// ```
     #[inline]
     pub fn try_guard(&self) -> Option<LockGuard<'_, S>> {
-        self.try_acquire().then(|| LockGuard { lock: self })
+        self.try_acquire().then(|| LockGuard { lock: self, holder: S::Loose::holder(S::Loose::known()) })
     }
 
     /// Runs `f` with the lock acquired; released also if `f` panics.
@@ -329,6 +329,7 @@ impl<S: Scope> fmt::Debug for Lock<S> {
 #[must_use = "the lock is released as soon as this is dropped"]
 pub struct LockGuard<'a, S: Scope = Private> {
     lock: &'a Lock<S>,
+    holder: <S::Loose as Word>::Holder,
 }
 
 impl<S: Scope> fmt::Debug for LockGuard<'_, S> {
@@ -340,7 +341,9 @@ impl<S: Scope> fmt::Debug for LockGuard<'_, S> {
 impl<S: Scope> Drop for LockGuard<'_, S> {
     #[inline]
     fn drop(&mut self) {
-        // Somebody may have released it by hand.
-        let _ = self.lock.release();
+        if let Some(me) = S::Loose::still(self.holder) {
+            // Somebody may have released it by hand.
+            let _ = self.lock.raw.unlock_for_any(me);
+        }
     }
 }

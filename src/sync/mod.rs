@@ -41,7 +41,8 @@ pub(crate) mod state;
 mod tests;
 pub(crate) mod word;
 
-pub use barrier::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier};
+pub use barrier::builder::BarrierBuilder;
+pub use barrier::{Barrier, BarrierPlace, BrokenBarrier};
 pub use bounded_semaphore::BoundedSemaphore;
 pub use condition::{Condition, ConditionLock, Depth, NotHeld};
 pub use condvar::Condvar;

@@ -11,10 +11,10 @@ mod locks;
 mod rwlock;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::cell::UnsafeCell;
 
+use crate::prim::models;
 use crate::sync::raw::patience;
 
 /// As [`check`], for models in which owners die: somebody must look.
@@ -29,19 +29,11 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
 }
 
 fn check_with(patience: &[bool], preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
     let model = Arc::new(model);
     for &endless in patience {
         patience::set_endless(endless);
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound.get_or_insert(preemptions);
-        builder.max_branches = 400_000;
-        let (model, before) = (Arc::clone(&model), RUNS.load(Ordering::Relaxed));
-        builder.check(move || {
-            RUNS.fetch_add(1, Ordering::Relaxed);
-            model();
-        });
-        eprintln!("{} runs", RUNS.load(Ordering::Relaxed) - before);
+        let model = Arc::clone(&model);
+        models::check(preemptions, move || model());
     }
 }
 

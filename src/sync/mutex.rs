@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::prim::const_fn;
 use crate::sync::raw::{Died, Limit, Outcome, RawLock};
 use crate::sync::recover::LockError;
-use crate::sync::scope::{Private, Scope, Shared};
+use crate::sync::scope::{Private, Reach, Scope, Shared};
+use crate::sync::word::Word;
 
 /// A value that one thread at a time may use.
 ///
@@ -36,6 +37,9 @@ use crate::sync::scope::{Private, Scope, Shared};
 /// an id that is in use again misleads nobody. All must be in one PID namespace (the death of an owner in another is
 /// not noticed), and an owner that calls `execve` counts as alive. A guard that leaked keeps the lock, also when its
 /// thread has ended: another may have got the value from it. It goes with the process.
+///
+/// A child that is forked while the lock is held has a copy of the guard, but not the lock, which is its parent's. To
+/// drop the copy does nothing, also when the child has the lock itself by then; to use the value through it is a race.
 ///
 /// # Memory ordering
 ///
@@ -183,7 +187,7 @@ impl<T: ?Sized, S: Scope> Mutex<T, S> {
     /// The caller holds the lock.
     #[inline(always)]
     pub(crate) fn guard(&self) -> MutexGuard<'_, T, S> {
-        MutexGuard { mutex: self, stays: PhantomData }
+        MutexGuard { mutex: self, holder: S::Guarded::holder(S::Guarded::known()), stays: PhantomData }
     }
 
     /// Without waiting, and without the lock of one that died.
@@ -396,6 +400,7 @@ impl<T: ?Sized + fmt::Debug, S: Scope> fmt::Debug for Mutex<T, S> {
 #[must_use = "the mutex is unlocked as soon as this is dropped"]
 pub struct MutexGuard<'a, T: ?Sized, S: Scope = Private> {
     mutex: &'a Mutex<T, S>,
+    holder: <S::Guarded as Word>::Holder,
     /// Not `Send`: the owner's name is its thread's.
     stays: PhantomData<*const ()>,
 }
@@ -429,7 +434,9 @@ impl<T: ?Sized> MutexGuard<'_, T, Shared> {
     /// See [`LockError`].
     #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(guard: &Self) {
-        guard.mutex.raw.mark_consistent();
+        if <Shared as Reach>::Guarded::still(guard.holder).is_some() {
+            guard.mutex.raw.mark_consistent();
+        }
     }
 }
 
@@ -454,7 +461,7 @@ impl<T: ?Sized, S: Scope> DerefMut for MutexGuard<'_, T, S> {
 impl<T: ?Sized, S: Scope> Drop for MutexGuard<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
-        self.mutex.raw.unlock(Died::Lose);
+        self.mutex.raw.unlock_held(self.holder, Died::Lose);
     }
 }
 

@@ -6,16 +6,21 @@
 use crate::prim::atomic::AtomicU32;
 use crate::prim::atomic::Ordering::Relaxed;
 use crate::sync::raw::{Died, Limit, Outcome, RawLock};
-use crate::sync::scope::Scope;
+use crate::sync::scope::{Reach, Scope};
+use crate::sync::state::State;
 use crate::sync::word::Word;
 
 /// Who calls does not hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotMine;
 
+/// What a guard keeps of the owner.
+pub(crate) type Holder<S> = <<S as Reach>::Owned as Word>::Holder;
+
 #[repr(C)]
 pub(crate) struct Nested<S: Scope> {
     raw: RawLock<S::Owned>,
+    /// How often the owner has taken it; means nothing while there is none.
     depth: AtomicU32,
 }
 
@@ -87,17 +92,42 @@ impl<S: Scope> Nested<S> {
         self.raw.take_free() && self.first(Outcome::Taken, 1) == Outcome::Taken
     }
 
+    /// What a guard keeps of the owner, who calls.
+    #[inline(always)]
+    pub(crate) fn holder() -> Holder<S> {
+        S::Owned::holder(S::Owned::known())
+    }
+
+    /// Is the caller whom a guard was made for, and not a forked child with a copy of it?
+    #[inline(always)]
+    pub(crate) fn is_still(&self, holder: Holder<S>) -> bool {
+        S::Owned::still(holder).is_some()
+    }
+
+    /// As [`unlock`](Self::unlock), for a guard with this holder. A copy of one in a forked child gives nothing back.
+    #[inline]
+    pub(crate) fn unlock_held(&self, holder: Holder<S>, died: Died) {
+        if let Some(me) = S::Owned::still(holder) {
+            // Somebody may have given it back by hand.
+            let _ = self.unlock_as(me, died);
+        }
+    }
+
     /// Gives back what was taken once; `died` counts when that was the last.
     #[inline]
     pub(crate) fn unlock(&self, died: Died) -> Result<(), NotMine> {
-        let me = S::Owned::known();
+        self.unlock_as(S::Owned::known(), died)
+    }
+
+    #[inline(always)]
+    fn unlock_as(&self, me: State, died: Died) -> Result<(), NotMine> {
         if self.raw.state().owner() != me {
             return Err(NotMine);
         }
-        let depth = self.depth.load(Relaxed) - 1;
-        self.depth.store(depth, Relaxed);
-        if depth == 0 {
-            self.raw.unlock_as(me, died);
+        match self.depth.load(Relaxed) {
+            // Whoever takes it next begins to count anew; a store would hold up what unlocks.
+            1 => self.raw.unlock_own(me, died),
+            depth => self.depth.store(depth - 1, Relaxed),
         }
         Ok(())
     }
@@ -108,7 +138,6 @@ impl<S: Scope> Nested<S> {
             return Err(NotMine);
         }
         let depth = self.depth.load(Relaxed);
-        self.depth.store(0, Relaxed);
         self.raw.unlock(Died::Tell);
         Ok(depth)
     }

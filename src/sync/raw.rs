@@ -185,7 +185,13 @@ impl<W: Word> RawLock<W> {
     /// Takes the lock, and waits for it as long as the limit allows.
     #[inline]
     pub(crate) fn lock(&self, limit: Limit) -> Outcome {
-        if self.take_free() { Outcome::Taken } else { self.wait(limit, false) }
+        if self.take_free() {
+            return Outcome::Taken;
+        }
+        match limit {
+            Limit::Never => self.wait_for_ever(),
+            limit => self.wait(limit, false),
+        }
     }
 
     /// As [`lock`](Self::lock), for a thread that was woken from this lock's word, where somebody else had put it: others
@@ -219,6 +225,13 @@ impl<W: Word> RawLock<W> {
                 Err(now) => state = now,
             }
         }
+    }
+
+    /// Without a limit, which the fast path would have to write down for it.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_ever(&self) -> Outcome {
+        self.wait(Limit::Never, false)
     }
 
     #[cold]
@@ -365,22 +378,25 @@ impl<W: Word> RawLock<W> {
         }
     }
 
-    /// Unlocks, if the caller holds the lock. (A forked child has copies of its parent's guards, but not its locks.)
+    /// Unlocks, if the caller holds the lock.
     #[inline]
     pub(crate) fn unlock(&self, died: Died) {
         self.unlock_as(W::me(), died);
+    }
+
+    /// As [`unlock`](Self::unlock), for a guard with this holder. A copy of one in a forked child unlocks nothing.
+    #[inline]
+    pub(crate) fn unlock_held(&self, holder: W::Holder, died: Died) {
+        if let Some(me) = W::still(holder) {
+            self.unlock_as(me, died);
+        }
     }
 
     /// As [`unlock`](Self::unlock), by one that has its name at hand.
     #[inline]
     pub(crate) fn unlock_as(&self, me: State, died: Died) {
         if !W::NAMED {
-            // A little faster than to replace what is expected there.
-            // ORDERING(lock): Release; pairs with the takings above.
-            if self.0.leave(me, Release) {
-                self.settle();
-            }
-            return;
+            return self.unlock_own(me, died);
         }
         // ORDERING(lock): Release; pairs with the takings above.
         if let Err(state) = self.0.replace(me, State::FREE, Release) {
@@ -388,11 +404,24 @@ impl<W: Word> RawLock<W> {
         }
     }
 
-    /// Unlocks, whoever holds the lock; false if nobody does.
+    /// As [`unlock_as`](Self::unlock_as), by one that is known to hold the lock.
     #[inline]
-    pub(crate) fn unlock_for_any(&self) -> bool {
+    pub(crate) fn unlock_own(&self, me: State, died: Died) {
+        if W::MORTAL {
+            return self.unlock_as(me, died);
+        }
+        // A little faster than to replace what is expected there.
         // ORDERING(lock): Release; pairs with the takings above.
-        match self.0.replace(W::me(), State::FREE, Release) {
+        if self.0.leave(me, Release) {
+            self.settle();
+        }
+    }
+
+    /// Unlocks, whoever holds the lock; false if nobody does. The caller's name is `me`.
+    #[inline]
+    pub(crate) fn unlock_for_any(&self, me: State) -> bool {
+        // ORDERING(lock): Release; pairs with the takings above.
+        match self.0.replace(me, State::FREE, Release) {
             Ok(()) => true,
             Err(state) => self.unlock_seen(state, State::is_locked, Died::Forget),
         }

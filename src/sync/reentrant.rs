@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use crate::prim::const_fn;
-use crate::sync::nested::Nested;
+use crate::sync::nested::{Holder, Nested};
 use crate::sync::raw::{Died, Limit, Outcome};
 use crate::sync::recover::LockError;
 use crate::sync::scope::{Private, Scope, Shared};
@@ -170,7 +170,7 @@ impl<T: ?Sized, S: Scope> ReentrantMutex<T, S> {
     /// The caller holds the lock, once more than it has guards.
     #[inline(always)]
     fn guard(&self) -> ReentrantMutexGuard<'_, T, S> {
-        ReentrantMutexGuard { mutex: self, stays: PhantomData }
+        ReentrantMutexGuard { mutex: self, holder: Nested::<S>::holder(), stays: PhantomData }
     }
 }
 
@@ -399,6 +399,7 @@ impl<T: ?Sized + fmt::Debug, S: Scope> fmt::Debug for ReentrantMutex<T, S> {
 #[must_use = "the mutex is unlocked as soon as this is dropped"]
 pub struct ReentrantMutexGuard<'a, T: ?Sized, S: Scope = Private> {
     mutex: &'a ReentrantMutex<T, S>,
+    holder: Holder<S>,
     /// Not `Send`: it is for the owner to unlock.
     stays: PhantomData<*const ()>,
 }
@@ -427,7 +428,9 @@ impl<T: ?Sized> ReentrantMutexGuard<'_, T, Shared> {
     /// ```
     #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(guard: &Self) {
-        guard.mutex.nested.mark_consistent();
+        if guard.mutex.nested.is_still(guard.holder) {
+            guard.mutex.nested.mark_consistent();
+        }
     }
 }
 
@@ -443,8 +446,8 @@ impl<T: ?Sized, S: Scope> Deref for ReentrantMutexGuard<'_, T, S> {
 impl<T: ?Sized, S: Scope> Drop for ReentrantMutexGuard<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
-        // The guard stayed with the thread that locked, so that has it; in a forked child it never did.
-        let _ = self.mutex.nested.unlock(Died::Lose);
+        // The guard stayed with the thread that locked.
+        self.mutex.nested.unlock_held(self.holder, Died::Lose);
     }
 }
 

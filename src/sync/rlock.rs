@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::prim::const_fn;
-use crate::sync::nested::{Nested, NotMine};
+use crate::sync::nested::{Holder, Nested, NotMine};
 use crate::sync::raw::{Died, Limit, Outcome};
 use crate::sync::scope::{Private, Scope, Shared};
 
@@ -312,7 +312,7 @@ impl<S: Scope> RLock<S> {
     #[inline]
     pub fn guard(&self) -> RLockGuard<'_, S> {
         self.acquire();
-        RLockGuard { lock: self, stays: PhantomData }
+        RLockGuard { lock: self, holder: Nested::<S>::holder(), stays: PhantomData }
     }
 
     /// Acquires the lock until the guard is dropped, if that can be done at once.
@@ -330,7 +330,11 @@ impl<S: Scope> RLock<S> {
     /// ```
     #[inline]
     pub fn try_guard(&self) -> Option<RLockGuard<'_, S>> {
-        self.try_acquire().then(|| RLockGuard { lock: self, stays: PhantomData })
+        self.try_acquire().then(|| RLockGuard {
+            lock: self,
+            holder: Nested::<S>::holder(),
+            stays: PhantomData,
+        })
     }
 
     /// Runs `f` with the lock acquired; released also if `f` panics.
@@ -412,6 +416,7 @@ impl<S: Scope> fmt::Debug for RLock<S> {
 #[must_use = "the lock is released as soon as this is dropped"]
 pub struct RLockGuard<'a, S: Scope = Private> {
     lock: &'a RLock<S>,
+    holder: Holder<S>,
     /// Not `Send`: it is for the owner to release.
     stays: PhantomData<*const ()>,
 }
@@ -426,6 +431,6 @@ impl<S: Scope> Drop for RLockGuard<'_, S> {
     #[inline]
     fn drop(&mut self) {
         // This thread may have released it by hand.
-        let _ = self.lock.release();
+        self.lock.nested.unlock_held(self.holder, Died::Forget);
     }
 }

@@ -21,6 +21,7 @@ use crate::prim::const_fn;
 use crate::sync::doze::{Woke, doze};
 use crate::sync::scope::{Private, Scope, Shared, wake};
 use crate::sync::spin;
+use crate::sync::word::Word as LockWord;
 use crate::sys::futex;
 
 /// The word, read.
@@ -491,24 +492,32 @@ impl<S: Scope> fmt::Debug for Semaphore<S> {
 /// std::mem::forget(permit); // stays taken
 /// assert_eq!(semaphore.available(), 0);
 /// ```
-#[derive(Debug)]
 #[must_use = "the permit goes back at once unless it is kept"]
 pub struct Permit<'a, S: Scope = Private> {
     semaphore: &'a Semaphore<S>,
     limit: u32,
+    holder: <S::Loose as LockWord>::Holder,
 }
 
 impl<'a, S: Scope> Permit<'a, S> {
     /// For a permit that was taken.
     #[inline]
     pub(crate) fn new(semaphore: &'a Semaphore<S>, limit: u32) -> Self {
-        Permit { semaphore, limit }
+        Permit { semaphore, limit, holder: S::Loose::holder(S::Loose::me()) }
+    }
+}
+
+impl<S: Scope> fmt::Debug for Permit<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("semaphore", self.semaphore).field("limit", &self.limit).finish()
     }
 }
 
 impl<S: Scope> Drop for Permit<'_, S> {
     fn drop(&mut self) {
-        let _ = self.semaphore.give(1, self.limit);
+        if S::Loose::still(self.holder).is_some() {
+            let _ = self.semaphore.give(1, self.limit);
+        }
     }
 }
 

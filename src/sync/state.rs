@@ -104,6 +104,19 @@ impl State {
         self.0 & LOST != 0
     }
 
+    /// A reader with this name, on the seat with this number, 0 to 63: no state of a word.
+    #[inline(always)]
+    pub(crate) const fn seated(self, number: usize) -> State {
+        debug_assert!(self.0 & FLAGS == 0 && number < 64);
+        State(self.0 | (number as u64) << 26)
+    }
+
+    /// The number that [`seated`](Self::seated) was given.
+    #[inline(always)]
+    pub(crate) const fn seat(self) -> usize {
+        ((self.0 & FLAGS) >> 26) as usize
+    }
+
     /// With this owner instead of the one there is.
     pub(crate) const fn owned_by(self, owner: State) -> State {
         State(self.0 & FLAGS | owner.0)
@@ -159,5 +172,6 @@ mod tests {
         assert!(!left.is_locked() && !left.is_open() && left.without_heir().is_open());
         assert!(!State::LOST.is_locked() && !State::LOST.is_open() && State::FREE.is_open());
         assert!(State::owner_named(0, 1).is_locked());
+        assert_eq!((owner.seated(63).owner(), owner.seated(63).seat()), (owner, 63));
     }
 }

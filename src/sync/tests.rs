@@ -1,7 +1,8 @@
 //! What each kind of lock promises, once for the threads of a process and once for shared memory.
 
-#![allow(unsafe_code, reason = "locks in memory that is all zero")]
+#![allow(unsafe_code, reason = "locks in memory that is all zero, guards as a fork copies them")]
 
+mod copies;
 mod lock;
 mod mutex;
 mod rlock;

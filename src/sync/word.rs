@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
 use crate::prim::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -50,6 +51,15 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// The same if that has been asked for before, else what is equal to no owner.
     fn known() -> State;
 
+    /// What a guard keeps of the name that it locked under.
+    type Holder: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static;
+
+    /// The same, of a caller that has locked as `me`.
+    fn holder(me: State) -> Self::Holder;
+
+    /// The caller's name, if it is `holder`'s; `None` if the guard was copied by a fork. See [`Identity::still`].
+    fn still(holder: Self::Holder) -> Option<State>;
+
     /// Has this owner died?
     fn is_dead(owner: State) -> bool;
 
@@ -61,8 +71,8 @@ pub(crate) trait Word: Sized + Send + Sync + 'static {
     /// Puts `new` in the place of `old`; the state that is there if that is another.
     fn replace(&self, old: State, new: State, ordering: Ordering) -> Result<(), State>;
 
-    /// Takes the owner out of the word, which is `me`, and leaves the flags; were there any? Only where one owner is like
-    /// another, and nobody else is there to be mistaken for it.
+    /// Takes the owner out of the word, which is `me`, and leaves the flags; were there any? Only where nobody takes a lock
+    /// from its owner.
     fn leave(&self, me: State, ordering: Ordering) -> bool;
 
     /// Sleeps while the word is as `seen`; false if the time was up. May return early for no reason.
@@ -100,6 +110,16 @@ impl<const SHARED: bool> Word for Plain<SHARED> {
     #[inline(always)]
     fn known() -> State {
         State::LOCKED
+    }
+
+    type Holder = ();
+
+    #[inline(always)]
+    fn holder(_: State) {}
+
+    #[inline(always)]
+    fn still((): ()) -> Option<State> {
+        Some(State::LOCKED)
     }
 
     fn is_dead(_: State) -> bool {
@@ -163,6 +183,18 @@ impl<I: Identity, const SHARED: bool> Word for Owned<I, SHARED> {
     #[inline(always)]
     fn known() -> State {
         I::known()
+    }
+
+    type Holder = I::Holder;
+
+    #[inline(always)]
+    fn holder(me: State) -> I::Holder {
+        I::holder(me)
+    }
+
+    #[inline(always)]
+    fn still(holder: I::Holder) -> Option<State> {
+        I::still(holder)
     }
 
     fn is_dead(owner: State) -> bool {

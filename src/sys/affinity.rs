@@ -1,7 +1,7 @@
 //! Where the calling thread may run: its affinity mask, read and set.
 //!
 //! A mask that the kernel takes only in part (a cgroup cpuset stands in the way, a CPU went offline) is an
-//! error here, never silence: whoever pins wants to know. Everything speaks of the calling thread alone.
+//! error here, never silence: whoever pins wants to know. Everything but `allowed_to_main` speaks of the calling thread alone.
 //!
 //! rustix's mask has 1,024 bits, which is what nearly every machine needs. The kernel refuses a read with so
 //! few when it was started with more CPUs; then, and for setting a CPU beyond, the wide calls below are used.
@@ -27,6 +27,17 @@ pub(crate) fn allowed() -> io::Result<Vec<usize>> {
         Err(rustix::io::Errno::INVAL) => allowed_wide(Mask::MAX_CPU * 2),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The same of the process's main thread, on a machine with no more CPUs than fit the narrow mask.
+///
+/// # Errors
+///
+/// As for [`allowed`].
+pub(crate) fn allowed_to_main() -> io::Result<Vec<usize>> {
+    // A process's number is that of its main thread.
+    let mask = rustix::thread::sched_getaffinity(Some(rustix::process::getpid()))?;
+    Ok((0..Mask::MAX_CPU).filter(|&cpu| mask.is_set(cpu)).collect())
 }
 
 /// Lets the calling thread run on exactly these CPUs.

@@ -8,7 +8,8 @@ use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -19,13 +20,43 @@ static IN_CHILD: [AtomicPtr<()>; 8] = [const { AtomicPtr::new(ptr::null_mut()) }
 /// What guards every [`Kept`]: a fork waits for it.
 static GATE: Mutex<()> = Mutex::new(());
 
+/// What is held while [`apart`] runs something, and during a fork.
+static APART: Fresh<Mutex<()>> = Fresh::new();
+
+/// How long a fork waits for what runs [`apart`]. That may wait for others, which may wait for this fork.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+type Guard = MutexGuard<'static, ()>;
+type Held = (Guard, Option<Guard>);
+
 thread_local! {
-    /// The gate, from before a fork to after it. Never dropped by the thread-local itself.
-    static HELD: Cell<Option<ManuallyDrop<MutexGuard<'static, ()>>>> = const { Cell::new(None) };
+    /// The gate, and what keeps others apart, from before a fork to after it. Never dropped by the thread-local itself.
+    static HELD: Cell<Option<ManuallyDrop<Held>>> = const { Cell::new(None) };
 }
 
-fn gate() -> MutexGuard<'static, ()> {
+fn gate() -> Guard {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until nothing runs [`apart`].
+fn keep_apart() -> Option<Guard> {
+    let begun = Instant::now();
+    loop {
+        match APART.get().try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(guard)) => return Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => return None,
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Runs `f`, which touches locks that are not ours, and may have to wait for those: a fork waits for its end, for a tenth
+/// of a second at most, so that the child finds them free. In `f` nobody forks.
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    count();
+    let _apart = (!is_forking()).then(|| APART.get().lock().unwrap_or_else(PoisonError::into_inner));
+    f()
 }
 
 /// Does this thread hold it, as it forks?
@@ -43,7 +74,11 @@ fn open_gate() -> bool {
 
 extern "C" fn before() {
     let held = HELD.take();
-    HELD.set(held.or_else(|| Some(ManuallyDrop::new(gate()))));
+    HELD.set(held.or_else(|| {
+        // In this order, as what runs apart may have to wait for one who wants the gate.
+        let apart = keep_apart();
+        Some(ManuallyDrop::new((gate(), apart)))
+    }));
 }
 
 extern "C" fn in_parent() {
@@ -236,6 +271,37 @@ mod tests {
             assert!(generation() == here + 1 && NUMBER.get() == 7);
         });
         assert_eq!(generation(), here);
+    }
+
+    /// Whoever does something apart is through with it when a child is forked.
+    #[test]
+    fn a_fork_waits_for_what_runs_apart() {
+        static STEP: AtomicU32 = AtomicU32::new(0);
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                super::apart(|| {
+                    STEP.store(1, Ordering::SeqCst);
+                    // The fork comes meanwhile, or later.
+                    (0..1_000).for_each(|_| std::thread::yield_now());
+                    STEP.store(2, Ordering::SeqCst);
+                });
+            });
+            while STEP.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            die_after(|| {
+                assert_ne!(STEP.load(Ordering::SeqCst), 1);
+                super::apart(|| ());
+            });
+        });
+        super::apart(|| ());
+    }
+
+    /// Not for ever: they may wait for each other.
+    #[test]
+    fn a_fork_does_not_wait_long_for_what_runs_apart() {
+        let dies = || die_after(|| super::apart(|| ()));
+        super::apart(|| std::thread::scope(|s| drop(s.spawn(dies))));
     }
 
     #[test]

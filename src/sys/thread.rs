@@ -44,9 +44,14 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Sets how willingly the calling thread makes way for others, from -20 (least) to 19; on Linux that is a thread's own.
+/// How willingly the calling thread makes way for others, from -20 (least) to 19; on Linux that is a thread's own.
 ///
-/// Source: `setpriority(2)`, "C library/kernel differences" there.
+/// Source: `getpriority(2)`, "C library/kernel differences" there.
+pub(crate) fn nice() -> io::Result<i32> {
+    Ok(rustix::process::getpriority_process(None)?)
+}
+
+/// Sets what [`nice`] says.
 pub(crate) fn set_nice(nice: i32) -> io::Result<()> {
     // SAFETY: a call with plain numbers.
     let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };

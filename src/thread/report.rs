@@ -17,6 +17,7 @@ use std::io::Write;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sys::fork;
 use crate::unwind::Payload;
 
 /// Is somebody's own hook set? One for each kind of thread.
@@ -225,20 +226,22 @@ pub(crate) fn aloud(hook: impl FnOnce()) -> Result<(), Payload> {
 
 /// Puts our panic hook before the process's, once. Not on a thread that panics, which may not.
 pub(crate) fn install() {
-    // No lock: a child that is forked in the middle of this must not wait for its end. Whoever does not wait for it
-    // either has the panic hook tell of what happens until then.
+    // No lock: the panic hook itself may come here. Who does not wait for its end has that tell of what happens until then.
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if std::thread::panicking() || INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let process = take_hook();
-    set_hook(Box::new(move |info| {
-        if HUSHED_BY.get().is_some_and(|is_set| is_set.load(Ordering::Relaxed)) {
-            take_down(info);
-        } else {
-            process(info);
-        }
-    }));
+    // The standard library has its hook behind a lock. A child that is forked while we have that could never panic.
+    fork::apart(|| {
+        let process = take_hook();
+        set_hook(Box::new(move |info| {
+            if HUSHED_BY.get().is_some_and(|is_set| is_set.load(Ordering::Relaxed)) {
+                take_down(info);
+            } else {
+                process(info);
+            }
+        }));
+    });
 }
 
 fn take_down(info: &PanicHookInfo<'_>) {

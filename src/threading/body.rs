@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::contextvars::{Captured, Context, capture, thread_inherit_context};
 use crate::thread::end::is_exit;
 use crate::thread::report;
+use crate::threading::inherit::Inherited;
 use crate::unwind::{Payload, halt};
 
 /// What runs, with the settings that take effect on the thread itself.
@@ -14,6 +15,8 @@ pub(crate) struct Body {
     pub(crate) stack_size: usize,
     pub(crate) cpus: Option<Vec<usize>>,
     pub(crate) nice: Option<i32>,
+    /// What it would have from its starter, if that is not the thread which calls the system.
+    pub(crate) inherited: Option<Inherited>,
     pub(crate) policy: ContextPolicy,
     /// What the policy asked for, once the thread is being started.
     pub(crate) captured: Option<Captured>,

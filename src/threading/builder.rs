@@ -230,7 +230,7 @@ impl ThreadBuilder {
     fn build_body(self, name: String, run: Run) -> Thread {
         let daemon = self.daemon.unwrap_or_else(current::is_daemon);
         let ThreadBuilder { stack_size, cpus, nice, context: policy, .. } = self;
-        let body = Body { run, stack_size, cpus, nice, policy, captured: None };
+        let body = Body { run, stack_size, cpus, nice, inherited: None, policy, captured: None };
         Thread::with(ThreadHandle::new(), Kind::Own, name, daemon, Some(body))
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::sys::affinity;
 use crate::sys::fork::Fresh;
 
 /// Something that is to happen.
@@ -49,6 +50,10 @@ struct Alarms {
     /// About how many in the heap are over.
     over: usize,
     is_running: bool,
+    /// Counts the threads there have been. One that finds another's number here ends.
+    shift: u64,
+    /// Of the thread.
+    nice: i32,
 }
 
 #[derive(Default)]
@@ -66,14 +71,25 @@ const LINGER: Duration = Duration::from_secs(1);
 /// This many that are over may lie about in any case.
 const FEW: usize = 64;
 
-/// Has `what` happen at `at`.
-pub(crate) fn set(at: Instant, what: Arc<dyn Ring>) -> io::Result<()> {
+/// Has `what` happen at `at`. The caller is so `nice`.
+pub(crate) fn set(at: Instant, what: Arc<dyn Ring>, nice: i32) -> io::Result<()> {
     let clock = CLOCK.get();
     let mut alarms = clock.lock();
-    if !alarms.is_running {
+    // Whoever starts threads hands its niceness on, and they may raise it, but not lower it without a privilege. So the
+    // clock is never nicer than one who sets it: else there is a new one.
+    if !alarms.is_running || nice < alarms.nice {
+        let shift = alarms.shift + 1;
         let thread = std::thread::Builder::new().name("gm-timer".into());
-        thread.spawn(|| clock.run())?;
-        alarms.is_running = true;
+        match thread.spawn(move || clock.run(shift)) {
+            Ok(_) => {
+                (alarms.is_running, alarms.shift, alarms.nice) = (true, shift, nice);
+                // The one before, which sleeps there or is about to look, ends.
+                clock.changed.notify_all();
+            }
+            // A clock that is too nice is one.
+            Err(_) if alarms.is_running => {}
+            Err(error) => return Err(error),
+        }
     }
     let number = alarms.next_number;
     alarms.next_number += 1;
@@ -100,10 +116,17 @@ impl Clock {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
+    fn run(&self, shift: u64) {
+        // Whoever happened to be the first to set it may be tied to one CPU, which is busy.
+        if let Ok(cpus) = affinity::allowed_to_main() {
+            let _ = affinity::set_allowed(&cpus);
+        }
         let mut alarms = self.lock();
         let mut is_idle = false;
         loop {
+            if alarms.shift != shift {
+                return;
+            }
             let left = match alarms.heap.peek() {
                 Some(Reverse(first)) => first.at.saturating_duration_since(Instant::now()),
                 None if is_idle => {

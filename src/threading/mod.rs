@@ -49,6 +49,7 @@ mod clock;
 mod current;
 mod error;
 mod excepthook;
+mod inherit;
 mod local;
 mod naming;
 mod object;

@@ -7,6 +7,7 @@ use crate::thread::StartError;
 use crate::thread::done::Done;
 use crate::thread::launch::{Shape, launch};
 use crate::threading::body::{Body, Stage};
+use crate::threading::inherit::Inherited;
 use crate::threading::object::Thread;
 use crate::threading::trace::Traced;
 use crate::threading::{current, excepthook, registry};
@@ -82,6 +83,11 @@ impl Thread {
         captured.is_none()
     }
 
+    /// Its thread is to be like one that the calling thread starts, whoever will do so.
+    pub(crate) fn inherit(&self, inherited: Inherited) {
+        self.with_body(|body| body.inherited = Some(inherited));
+    }
+
     fn forget_context(&self) {
         drop(self.with_body(|body| body.captured.take()));
     }
@@ -91,6 +97,10 @@ impl Thread {
         current::enter(self.clone());
         // Nothing is left of what a timer that was cancelled just now would have run.
         let body = self.take_body();
+        // Before what was asked for, which goes beyond that.
+        if let Some(inherited) = body.as_ref().and_then(|body| body.inherited.as_ref()) {
+            inherited.take_on();
+        }
         if let Some(setup) = setup {
             let refused = body.as_ref().and_then(|body| body.set_up().err());
             let go_on = refused.is_none();

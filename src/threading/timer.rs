@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sys::{fork, futex};
@@ -14,6 +14,7 @@ use crate::thread::done::Done;
 use crate::thread::{JoinError, StartError, get_ident, hold};
 use crate::threading::builder::ThreadBuilder;
 use crate::threading::clock::{self, Ring};
+use crate::threading::inherit::Inherited;
 use crate::threading::object::Thread;
 use crate::unwind::{drop_quietly, halt};
 
@@ -31,6 +32,8 @@ struct Inner {
     generation: AtomicU32,
     /// A share of `hold` is to be given back.
     held: AtomicBool,
+    /// The number of the clock's thread while that runs the function itself, else 0.
+    on_clock: AtomicU64,
     fate: Arc<Fate>,
 }
 
@@ -69,6 +72,11 @@ impl Drop for Over {
 /// In Python a timer is a thread that sleeps first. Here one thread sleeps for all timers, and a timer has a thread
 /// ([`current_thread`](super::current_thread) in it, with the timer's name) while its function runs; a
 /// [dedicated](TimerBuilder::dedicated) one is as in Python. `finished` is [`wait_finished`](Self::wait_finished).
+///
+/// In either case the function runs on the CPUs and with the niceness of the thread that started the timer, as they were
+/// at that moment, and in a copy of its [context](crate::contextvars), unless the [builder](TimerBuilder::thread) says
+/// otherwise. (CPUs that are not there any more are not insisted on.) Only if the system has no thread to give does the one
+/// that sleeps for all timers run the function itself; other timers are late then, so it had better not wait for one.
 ///
 /// # Examples
 ///
@@ -202,6 +210,7 @@ impl TimerBuilder {
             started: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             held: AtomicBool::new(false),
+            on_clock: AtomicU64::new(0),
             fate,
         }))
     }
@@ -293,11 +302,14 @@ impl Timer {
         // ORDERING(held): SeqCst; here it is stored and then `settled` loaded, in `cancel` it is the other way round,
         // so one of the two sees what the other did.
         inner.held.store(!inner.thread.is_daemon(), Ordering::SeqCst);
-        // Its context is that of who starts the timer, not of who rings it.
+        // Its context is that of who starts the timer, not of who rings it; so are its CPUs and its niceness.
         inner.thread.capture_context();
+        let inherited = Inherited::here();
+        let nice = inherited.nice();
+        inner.thread.inherit(inherited);
         if let Some(at) = futex::deadline(inner.interval) {
             let entry: Arc<dyn Ring> = Arc::<Inner>::clone(inner);
-            if let Err(error) = clock::set(at, entry) {
+            if let Err(error) = clock::set(at, entry, nice) {
                 inner.let_go();
                 return Err(StartError::Os(error));
             }
@@ -473,7 +485,8 @@ impl Timer {
 
     fn join_until(&self, deadline: Option<Instant>) -> Result<bool, JoinError> {
         let thread = &self.0.thread;
-        if thread.ident() == Some(get_ident()) {
+        let own = get_ident();
+        if thread.ident() == Some(own) || self.0.on_clock.load(Ordering::Relaxed) == own.get().get() {
             return Err(JoinError::CurrentThread);
         }
         if !self.0.started.load(Ordering::Acquire) {
@@ -550,7 +563,9 @@ impl Ring for Inner {
             // Late and in the way of others is better than never.
             Err(_) => {
                 if let Some(body) = self.thread.take_body() {
+                    self.on_clock.store(get_ident().get().get(), Ordering::Relaxed);
                     self.thread.perform(body);
+                    self.on_clock.store(0, Ordering::Relaxed);
                 }
             }
         }

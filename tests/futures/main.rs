@@ -6,9 +6,16 @@ mod executor;
 mod suite;
 
 mod awaits;
+mod broken;
 mod chaos;
+mod ending;
+mod held;
 mod nested;
-mod pools;
+mod order;
+mod room;
+mod scarce;
+mod tasks;
+mod threads;
 mod wrecks;
 
 use gristmill::concurrent::futures::{InlineExecutor, ThreadPoolExecutor};

@@ -204,17 +204,74 @@ fn waiting_for_it_with_and_without_a_limit() {
     }
 }
 
+/// Of the calling thread: where it may run, and how nice it is.
+fn place() -> (String, String) {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let cpus = status.lines().find(|line| line.starts_with("Cpus_allowed_list:")).unwrap();
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    (cpus.to_owned(), stat.rsplit(')').next().unwrap().split(' ').nth(17).unwrap().to_owned())
+}
+
+/// Not that of the clock, whose first user is tied to a CPU and makes way for everybody.
+#[test]
+fn it_runs_where_its_starter_may_run() {
+    let _watched = watch("it_runs_where_its_starter_may_run");
+    alone("timers::it_runs_where_its_starter_may_run", || {
+        let started = |builder: TimerBuilder| {
+            let (send, receive) = mpsc::channel();
+            let timer = builder.build(move || send.send(place()).unwrap());
+            timer.start().unwrap();
+            (place(), receive)
+        };
+        let (all, own) = (cpus_in(&place().0), place().1.parse::<i32>().unwrap());
+        let tied = Thread::builder().cpus([all[0]]).nice(19);
+        let first = tied.clone().spawn(move || kinds(SOON).map(started)).unwrap().join().unwrap();
+        let others = Thread::builder()
+            .nice(own.max(5))
+            .spawn(move || kinds(SOON).map(started))
+            .unwrap()
+            .join()
+            .unwrap();
+        // The clock has been another's since, and this one is tied again.
+        let last = tied.spawn(move || kinds(SOON).map(started)).unwrap().join().unwrap();
+        for (there, here) in first.into_iter().chain(kinds(SOON).map(started)).chain(others).chain(last) {
+            assert_eq!(here.recv().unwrap(), there);
+        }
+    });
+}
+
+/// The CPUs in a list as the kernel writes it.
+fn cpus_in(list: &str) -> Vec<usize> {
+    let list = list.rsplit(':').next().unwrap().trim();
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        first.parse().unwrap()..=last.parse().unwrap()
+    };
+    list.split(',').flat_map(range).collect()
+}
+
 /// Where the system gives no thread, the clock's own does.
 #[test]
 fn it_runs_although_there_is_no_thread() {
     let _watched = watch("it_runs_although_there_is_no_thread");
     alone("timers::it_runs_although_there_is_no_thread", || {
         let (send, receive) = mpsc::channel();
-        let timer = Timer::new(SOON, move || send.send(()).unwrap());
+        let (give, take) = mpsc::channel::<Timer>();
+        let timer = Timer::new(SOON, move || {
+            let own = take.recv().unwrap();
+            send.send((own.join(), own.join_timeout(NEVER))).unwrap();
+        });
+        give.send(timer.clone()).unwrap();
         gristmill::thread::set_stack_size(1 << 46).unwrap();
         timer.start().unwrap();
         timer.join().unwrap();
-        receive.recv().unwrap();
+        let itself = JoinError::CurrentThread;
+        assert_eq!(receive.recv().unwrap(), (Err(itself), Err(itself)));
+        // Another one that runs there may ask for this one.
+        let (send, receive) = mpsc::channel();
+        let timer = Timer::after(SOON, move || send.send(timer.join()).unwrap()).unwrap();
+        timer.join().unwrap();
+        assert_eq!(receive.recv().unwrap(), Ok(()));
         let timer = Timer::builder(SOON).dedicated(true).build(|| ());
         assert!(matches!(timer.start(), Err(StartError::Os(_))));
         gristmill::thread::set_stack_size(0).unwrap();

@@ -10,7 +10,9 @@ use crate::concurrent::futures::room::WhenFull;
 use crate::concurrent::futures::thread_pool::ThreadPoolExecutor;
 use crate::config::Waiting;
 use crate::locality::Place;
-use crate::mill::pool::{BuildError, Mill, MillBuilder};
+use crate::mill::builder::MillBuilder;
+use crate::mill::error::BuildError;
+use crate::mill::pool::Mill;
 use crate::unwind;
 
 type Initializer = Box<dyn Fn() -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync>;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::iter::{Fuse, FusedIterator};
 use std::time::{Duration, Instant};
 
+use crate::future::blocking::{self, Outlook};
 use crate::future::cell::Handle;
 use crate::future::completions::{Completions, Next};
 use crate::future::error::{SubmitError, TaskError};
@@ -48,13 +49,14 @@ impl<R> Piece<R> {
         deadline: Option<Instant>,
         ready: &mut VecDeque<Result<R, TaskError>>,
     ) -> Option<Self> {
+        // Not asked of the result: a task may itself have ended with a timeout.
+        let outlook = blocking::wait(self.handle(), deadline);
+        if outlook == Outlook::TimeUp {
+            return Some(self);
+        }
         match &mut self {
-            Piece::One(future) => match wait_for(future, deadline) {
-                Err(TaskError::Timeout) => return Some(self),
-                result => ready.push_back(result),
-            },
-            Piece::Many(future) => match wait_for(future, deadline) {
-                Err(TaskError::Timeout) => return Some(self),
+            Piece::One(future) => ready.push_back(future.taken(outlook)),
+            Piece::Many(future) => match future.taken(outlook) {
                 Err(error) => ready.push_back(Err(error)),
                 Ok(results) => ready.extend(results),
             },
@@ -74,13 +76,6 @@ impl<R> Waitable for Piece<R> {
 
     fn is_only(&self) -> bool {
         true
-    }
-}
-
-fn wait_for<T>(future: &mut Future<T>, deadline: Option<Instant>) -> Result<T, TaskError> {
-    match deadline {
-        Some(deadline) => future.result_deadline(deadline),
-        None => future.result_once(),
     }
 }
 
@@ -275,5 +270,56 @@ impl<I: Iterator, R> Drop for MapIter<I, R> {
 impl<I: Iterator, R> fmt::Debug for MapIter<I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapIter").field("under_way", &self.under_way()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::future::promise::Promise;
+
+    /// What a call that ended so came to.
+    fn future<R>(outcome: Result<R, TaskError>) -> Result<Future<R>, SubmitError> {
+        let (promise, future) = Promise::new();
+        promise.complete(outcome).unwrap();
+        Ok(future)
+    }
+
+    /// Of calls for 0, 1 and so on the second ends with a timeout of its own, and the others give their input.
+    fn map(inputs: u32) -> MapIter<std::ops::Range<u32>, u32> {
+        let call = |n| if n == 1 { Err(TaskError::Timeout) } else { Ok(n) };
+        let many = move |inputs: Vec<u32>| {
+            let late = inputs.contains(&1);
+            future(if late { Err(TaskError::Timeout) } else { Ok(inputs.into_iter().map(call).collect()) })
+        };
+        MapIter::new(Caller::new(move |n| future(call(n)), many), 0..inputs)
+    }
+
+    #[test]
+    fn a_timeout_of_a_task_is_not_the_maps() {
+        for limited in [false, true] {
+            for unordered in [false, true] {
+                for chunk in 1..=2 {
+                    let results = map(4).chunk_size(chunk);
+                    let results = if limited { results.timeout(Duration::from_secs(600)) } else { results };
+                    let results = if unordered { results.unordered() } else { results };
+                    let results: Vec<_> = results.collect();
+                    let late = |result: &&Result<_, _>| matches!(result, Err(TaskError::Timeout));
+                    assert_eq!(results.iter().filter(late).count(), 1, "{results:?}");
+                    let good: Vec<_> = results.into_iter().filter_map(Result::ok).collect();
+                    assert_eq!(good, if chunk == 1 { vec![0, 2, 3] } else { vec![2, 3] });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_maps_own_timeout_ends_it() {
+        let (_never, future) = Promise::<u32>::new();
+        let mut future = Some(future);
+        let caller = Caller::new(move |_| future.take().ok_or(SubmitError::Full), |_| Err(SubmitError::Full));
+        let mut results = MapIter::new(caller, 0..1).timeout(Duration::from_millis(1));
+        assert!(matches!(results.next(), Some(Err(TaskError::Timeout))));
+        assert!(results.next().is_none());
     }
 }

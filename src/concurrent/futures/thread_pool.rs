@@ -14,8 +14,9 @@ use crate::contextvars::capture;
 use crate::future::error::{SubmitError, TaskError};
 use crate::future::handle::Future;
 use crate::mill::cancel::CancelToken;
+use crate::mill::error::Closed;
 use crate::mill::injector::Priority;
-use crate::mill::pool::{Closed, Mill};
+use crate::mill::pool::Mill;
 use crate::mill::scope;
 use crate::mill::worker::Worker;
 use crate::prim::atomic::Ordering;
@@ -393,6 +394,8 @@ impl Pool {
             // All others may be waiting for room as well, and who is to make it?
             WhenFull::Wait if self.is_last_thread() => Ok(false),
             WhenFull::Wait => {
+                let own = self.own_worker().filter(Worker::is_deep);
+                let _deep = own.as_ref().map(Worker::wait_deep);
                 if self.post.room.enter(|| self.post.is_closed()) {
                     return Ok(true);
                 }
@@ -404,9 +407,13 @@ impl Pool {
 
     /// Does the caller work in this pool, of which no thread may be started any more to stand in for it?
     fn is_last_thread(&self) -> bool {
+        self.own_worker().is_some_and(|worker| !worker.hall.may_grow() && !worker.is_deep())
+    }
+
+    /// The caller, if it works in this pool.
+    fn own_worker(&self) -> Option<Worker<'_>> {
         let hall = &**self.mill.hall();
-        let own = Worker::current().filter(|worker| ptr::eq(worker.hall, hall));
-        own.is_some_and(|worker| !hall.may_grow() && !worker.is_deep())
+        Worker::current().filter(|worker| ptr::eq(worker.hall, hall))
     }
 }
 

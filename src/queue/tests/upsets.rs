@@ -206,6 +206,69 @@ fn a_storage_that_fails_under_a_sleeper_loses_nobody_else() {
     assert_eq!(queue.len(), 1);
 }
 
+/// Takes an item in, and then panics, if it is odd.
+#[derive(Default)]
+struct Late(Vec<u32>);
+
+impl Storage<u32> for Late {
+    fn push(&mut self, item: Offer<'_, u32>) {
+        self.0.push(item.take());
+        assert!(self.0.last().is_none_or(|n| n % 2 == 0), "too late");
+    }
+    fn pop(&mut self) -> Option<u32> {
+        assert!(self.0.last() != Some(&13), "stuck");
+        self.0.pop()
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[test]
+fn an_item_that_went_in_before_a_panic_was_put() {
+    let queue = StoredQueue::<u32, Late>::new(0);
+    for round in 1..4 {
+        std::thread::scope(|s| {
+            let sleeper = s.spawn(|| queue.get());
+            until(|| queue.items.bell.waiting() == 1);
+            let put = match round {
+                1 => halt(|| queue.put(1).map_err(drop)),
+                2 => halt(|| queue.try_put(1).map_err(drop)),
+                _ => halt(|| queue.put_many(vec![1]).map_err(drop)),
+            };
+            assert!(put.is_err());
+            assert_eq!(sleeper.join().unwrap(), Ok(1));
+        });
+        assert_eq!((queue.len(), queue.unfinished_tasks()), (0, 1));
+        queue.task_done().unwrap();
+        assert!(queue.task_done().is_err());
+        queue.join();
+    }
+}
+
+#[test]
+fn what_was_got_before_a_panic_is_not_lost() {
+    let queue = StoredQueue::<u32, Late>::new(0);
+    assert!(halt(|| queue.put(13)).is_err());
+    queue.put_many(vec![2, 4]).unwrap();
+    assert_eq!(queue.get_many(8), Ok(vec![4, 2]));
+    assert!(halt(|| queue.get_many(8)).is_err());
+    assert_eq!((queue.len(), queue.unfinished_tasks()), (1, 3));
+}
+
+#[test]
+fn a_queue_that_is_shut_down_counts_all_that_it_throws_away() {
+    let (fifo, lifo) = (Queue::new(0), LifoQueue::new(0));
+    fifo.put_many((0..1_000).collect::<Vec<_>>()).unwrap();
+    lifo.put_many((0..1_000).collect::<Vec<_>>()).unwrap();
+    let (first, last) = (fifo.get().unwrap(), lifo.get().unwrap());
+    assert_eq!((first, last), (0, 999));
+    assert_eq!((fifo.shutdown_now().len(), lifo.shutdown_now().len()), (999, 999));
+    assert_eq!((fifo.unfinished_tasks(), lifo.unfinished_tasks()), (1, 1));
+    fifo.task_done().unwrap();
+    assert!(fifo.task_done().is_err());
+}
+
 #[test]
 #[should_panic(expected = "without having taken the item")]
 fn a_storage_must_take_what_it_is_offered() {

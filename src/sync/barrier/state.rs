@@ -2,11 +2,17 @@
 //!
 //! A *round* begins when somebody arrives and ends when all have (it *passed*) or when it is given up (it *broke*).
 //! Rounds are numbered. The word holds the number of the round under way, how many have arrived in it, the phase, and
-//! how the rounds just before it ended, one bit each. So a thread that arrived in some round can tell how that ended
-//! however late it looks, and nobody needs to keep the next round from starting until it has.
+//! how the rounds just before it ended, one bit each. So a thread that arrived in some round can tell how that ended,
+//! and nobody needs to keep the next round from starting until it has.
 //!
-//! Whoever is more than [`REMEMBERED`] rounds late gets the answer that fits all of those: if one of them broke, so
-//! did its own. The numbers repeat after 2<sup>20</sup> rounds.
+//! Only where there are more threads than parties, or resets, can others be more than [`REMEMBERED`] rounds ahead when
+//! it looks. For those there is a second word, with the last of the rounds that [broke](Broke) and are not remembered:
+//! whoever ends a round writes down the oldest one first, if that broke and is now forgotten. So all whose round came
+//! after that one know that theirs passed. To the others it is as if theirs had broken, as that or a later one has: in
+//! Python one that is late finds a barrier broken, too, that broke since. No thread goes on as if all had come when they
+//! have not.
+//!
+//! The numbers repeat after 2<sup>32</sup> rounds.
 
 /// What a barrier does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +32,7 @@ const BROKEN: u64 = 2;
 const ARRIVED: u64 = 1 << 2;
 const ARRIVED_BITS: u32 = 18;
 const ROUND: u64 = ARRIVED << ARRIVED_BITS;
-const ROUND_BITS: u32 = 20;
+const ROUND_BITS: u32 = u32::BITS;
 const HISTORY: u64 = ROUND << ROUND_BITS;
 
 /// How many rounds are remembered.
@@ -53,8 +59,8 @@ impl State {
         (self.0 / ARRIVED) as u32 & MAX_PARTIES
     }
 
-    fn round(self) -> u64 {
-        (self.0 / ROUND) & ((1 << ROUND_BITS) - 1)
+    fn round(self) -> u32 {
+        (self.0 / ROUND) as u32
     }
 
     fn history(self) -> u64 {
@@ -66,14 +72,22 @@ impl State {
         self.round() == other.round()
     }
 
-    /// How the round of `earlier` ended: whether it passed. `None` if it is under way.
-    pub(super) fn outcome(self, earlier: State) -> Option<bool> {
-        let ago = self.round().wrapping_sub(earlier.round()) & ((1 << ROUND_BITS) - 1);
-        match ago {
-            0 => None,
-            ago if ago <= u64::from(REMEMBERED) => Some(self.history() >> (ago - 1) & 1 == 0),
-            _ => Some(self.history() == 0),
-        }
+    /// Did the round of `earlier`, which is over, pass? `None` if that is not remembered.
+    pub(super) fn has_passed(self, earlier: State) -> Option<bool> {
+        let ago = self.round().wrapping_sub(earlier.round());
+        debug_assert_ne!(ago, 0, "it is under way");
+        (ago <= REMEMBERED).then(|| self.history() >> (ago - 1) & 1 == 0)
+    }
+
+    /// Will the end of this round forget one that broke?
+    #[inline]
+    pub(super) fn is_about_to_forget(self) -> bool {
+        self.0 >> (u64::BITS - 1) != 0
+    }
+
+    /// The oldest round that is remembered, as one that broke.
+    pub(super) fn oldest(self) -> Broke {
+        Broke(Some(self.round().wrapping_sub(REMEMBERED)))
     }
 
     /// One more has arrived. The phase must be filling.
@@ -107,15 +121,46 @@ impl State {
     }
 
     fn next(self, broke: u64) -> State {
-        let round = self.round().wrapping_add(1) & ((1 << ROUND_BITS) - 1);
+        let round = u64::from(self.round().wrapping_add(1));
         // The oldest memory falls off the top.
         State(((self.history() << 1) | broke).wrapping_mul(HISTORY) | (round * ROUND))
     }
 }
 
+/// The last round that broke and is not remembered, if one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broke(Option<u32>);
+
+/// Somebody who has been kept from writing it down since he looked at the state is not so many rounds late.
+const SOON: u32 = 1 << 24;
+
+impl Broke {
+    pub(super) fn from_bits(bits: u64) -> Broke {
+        Broke((bits != 0).then_some(bits as u32))
+    }
+
+    pub(super) fn bits(self) -> u64 {
+        self.0.map_or(0, |round| 1 << u32::BITS | u64::from(round))
+    }
+
+    /// Is this the later one?
+    pub(super) fn is_later(self, other: Broke) -> bool {
+        let after = self.0.zip(other.0).map(|(own, other)| own.wrapping_sub(other));
+        after.is_some_and(|after| (1..SOON).contains(&after))
+    }
+
+    /// Was it the round of `mine`, or one after that? `now` may be older than what was written down.
+    pub(super) fn is_since(self, mine: State, now: State) -> bool {
+        self.0.is_some_and(|round| {
+            let (ago, limit) = (now.round().wrapping_sub(round), now.round().wrapping_sub(mine.round()));
+            ago <= limit || ago.wrapping_neg() < SOON
+        })
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{MAX_PARTIES, Phase, REMEMBERED, State};
+    use super::{Broke, MAX_PARTIES, Phase, REMEMBERED, State};
 
     #[test]
     fn the_fields_do_not_touch() {
@@ -131,17 +176,21 @@ mod tests {
         assert_eq!(state.broken().healed(), state.given_up());
         let full = State(u64::from(MAX_PARTIES) << 2);
         assert_eq!((full.arrived(), full.phase()), (MAX_PARTIES, Phase::Filling));
-        assert_eq!(full.outcome(state), None);
+        assert!(full.is_in_round_of(state) && !full.is_in_round_of(state.passed()));
     }
 
     proptest::proptest! {
         #[test]
-        fn each_round_s_end_is_remembered(start in 0..1_u64 << 20, ends in proptest::collection::vec(0..3_u8, 0..80)) {
+        fn each_round_s_end_is_remembered(start in 0..1_u64 << 32, ends in proptest::collection::vec(0..3_u8, 0..80)) {
             // Any round, with a history that all rounds passed.
             let start = State(start << 20);
-            let mut rounds = vec![start];
+            let (mut rounds, mut forgotten) = (vec![start], Broke::from_bits(0));
             for &end in &ends {
                 let state = rounds[rounds.len() - 1].joined();
+                if state.is_about_to_forget() {
+                    assert!(!forgotten.is_later(state.oldest()) && state.oldest() == Broke::from_bits(state.oldest().bits()));
+                    forgotten = state.oldest();
+                }
                 rounds.push(match end {
                     0 => state.passed(),
                     1 => state.given_up(),
@@ -149,12 +198,14 @@ mod tests {
                 });
             }
             let now = rounds[ends.len()];
-            assert_eq!(now.outcome(now.joined()), None);
             for (at, &end) in ends.iter().enumerate() {
                 let remembered = ends.len() - at <= REMEMBERED as usize;
-                let recent = &ends[ends.len().saturating_sub(REMEMBERED as usize)..];
-                let expected = if remembered { end == 0 } else { recent.iter().all(|&end| end == 0) };
-                assert_eq!(now.outcome(rounds[at].joined()), Some(expected));
+                let mine = rounds[at].joined();
+                assert_eq!(now.has_passed(mine), remembered.then_some(end == 0));
+                if !remembered {
+                    let since = &ends[at..ends.len() - REMEMBERED as usize];
+                    assert_eq!(forgotten.is_since(mine, now), since.iter().any(|&end| end != 0));
+                }
             }
         }
     }

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use super::state::REMEMBERED;
 use crate::sync::tests::in_both_scopes;
 use crate::sync::{Barrier, BarrierBuilder, BarrierPlace, BrokenBarrier, Private, Scope};
 use crate::unwind::halt;
@@ -18,6 +19,7 @@ in_both_scopes! {
     a_reset_ends_waits_and_begins_anew
     resets_and_rounds_at_the_same_time_lose_nobody
     more_threads_than_parties_pass_in_groups
+    however_late_it_looks_it_knows_how_its_round_ended
 }
 
 /// Waits until so many wait there.
@@ -255,4 +257,24 @@ fn parties_are_at_least_one_and_not_too_many() {
     assert!(halt(|| Barrier::new(Barrier::<Private>::MAX_PARTIES + 1)).is_err());
     assert_eq!(Barrier::new(Barrier::<Private>::MAX_PARTIES).parties(), (1 << 18) - 1);
     assert_eq!(format!("{:?}", Barrier::new(2)), "Barrier { parties: 2, n_waiting: 0, broken: false, .. }");
+}
+
+/// Others, of which there are more than parties, have gone on without it.
+fn however_late_it_looks_it_knows_how_its_round_ended<S: Scope>() {
+    let barrier: Barrier<S> = Barrier::in_scope(1);
+    for ahead in [1, REMEMBERED, REMEMBERED + 1, 3 * REMEMBERED] {
+        let ended = |end: fn(&Barrier<S>)| {
+            let mine = barrier.look().joined();
+            end(&barrier);
+            (1..ahead).for_each(|_| assert!(barrier.wait().is_ok()));
+            barrier.has_passed(barrier.look(), mine)
+        };
+        let breaks = |barrier: &Barrier<S>| {
+            barrier.abort();
+            barrier.reset();
+        };
+        assert!(!ended(breaks), "{ahead}");
+        assert!(ended(|barrier| assert!(barrier.wait().is_ok())), "{ahead}");
+        assert!(!ended(breaks), "{ahead}");
+    }
 }

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, Instant};
 
 use crate::sync::{Condition, ConditionLock, Lock, NotHeld, Private, RLock, Scope, Shared};
+use crate::sys::child::die_after;
 use crate::unwind::halt;
 
 const SOON: Duration = Duration::from_millis(2);
@@ -340,4 +341,38 @@ fn a_lock_that_panics_or_lies_leaves_no_ticket_behind() {
     });
     let queues = condition.queues.lock();
     assert!(queues.waiting.is_empty() && queues.uncalled.is_empty());
+}
+
+/// A notification in a forked child is not for a thread that only its parent has.
+#[test]
+fn a_forked_child_has_none_of_its_parents_waiters() {
+    let condition = Condition::new();
+    let count = |n: u32| {
+        while !format!("{condition:?}").contains(&format!("waiters: {n}")) {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let _held = condition.guard();
+            condition.wait().unwrap();
+        });
+        count(1);
+        condition.acquire();
+        die_after(|| {
+            assert!(format!("{condition:?}").contains("waiters: 0"));
+            std::thread::scope(|s| {
+                let waiter = s.spawn(|| {
+                    let _held = condition.guard();
+                    condition.wait_timeout(Duration::from_secs(60)).unwrap()
+                });
+                condition.release().unwrap();
+                count(1);
+                condition.with(|| condition.notify(1).unwrap());
+                assert!(waiter.join().unwrap());
+            });
+        });
+        condition.notify(1).unwrap();
+        condition.release().unwrap();
+    });
 }

@@ -31,7 +31,7 @@ impl<P: Protocol> Guarded<P> {
     fn write(&self) {
         assert_eq!(self.0.write(Limit::Never), Outcome::Taken);
         self.1.add();
-        self.0.unlock_write();
+        self.0.unlock_write(P::holder());
     }
 
     /// Did it get the lock in time?
@@ -39,7 +39,7 @@ impl<P: Protocol> Guarded<P> {
         let got = self.0.write(Limit::After(Duration::from_secs(1))) == Outcome::Taken;
         if got {
             self.1.add();
-            self.0.unlock_write();
+            self.0.unlock_write(P::holder());
         }
         got
     }
@@ -47,7 +47,7 @@ impl<P: Protocol> Guarded<P> {
     fn assert_idle(&self) {
         assert!(!self.0.is_read() && !self.0.is_written());
         assert_eq!(self.0.try_write(), Outcome::Taken);
-        self.0.unlock_write();
+        self.0.unlock_write(P::holder());
     }
 }
 
@@ -108,7 +108,7 @@ fn a_writer_becomes_a_reader<P: Protocol>() {
         let reader = spawn(&lock, Guarded::read);
         let writer = spawn(&lock, Guarded::write);
         lock.1.add();
-        let seat = lock.0.downgrade();
+        let seat = lock.0.downgrade(P::holder());
         assert_eq!(lock.1.get(), 1, "no writer comes between");
         lock.0.unlock_read(seat);
         assert!((1..=2).contains(&reader.join().unwrap()));
@@ -206,8 +206,8 @@ fn models_seated_a_writer_dies() {
             }
             (Outcome::TakenFromDead, _) => {
                 lock.1.add();
-                lock.0.mark_consistent();
-                lock.0.unlock_write();
+                lock.0.mark_consistent(Seated::holder());
+                lock.0.unlock_write(Seated::holder());
                 1
             }
             (outcome, _) => panic!("{outcome:?}"),

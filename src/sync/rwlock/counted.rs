@@ -349,6 +349,7 @@ impl Counted {
 
 impl Protocol for Counted {
     type Seat = ();
+    type Holder = ();
 
     #[cfg(not(loom))]
     #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
@@ -406,15 +407,18 @@ impl Protocol for Counted {
         }
     }
 
+    #[inline(always)]
+    fn holder() {}
+
     #[inline]
-    fn unlock_write(&self) {
+    fn unlock_write(&self, (): ()) {
         // ORDERING(rwlock): Release; pairs with everybody's locking.
         if self.replace(State::WRITTEN, State::FREE, Release).is_err() {
             self.leave_write(State::without_writer);
         }
     }
 
-    fn downgrade(&self) {
+    fn downgrade(&self, (): ()) {
         self.leave_write(|state| state.without_writer().with_reader());
     }
 
@@ -426,5 +430,5 @@ impl Protocol for Counted {
         self.state().has_writer()
     }
 
-    fn mark_consistent(&self) {}
+    fn mark_consistent(&self, (): ()) {}
 }

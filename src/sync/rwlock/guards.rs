@@ -12,6 +12,7 @@ use crate::sync::rwlock::protocol::Protocol;
 use crate::sync::scope::{Private, Reach, Scope, Shared};
 
 type Seat<S> = <<S as Reach>::ReadWrite as Protocol>::Seat;
+type Holder<S> = <<S as Reach>::ReadWrite as Protocol>::Holder;
 
 /// The right to read the value in an [`RwLock`](crate::sync::RwLock). It ends when this is dropped, on the thread that
 /// locked.
@@ -49,6 +50,7 @@ pub struct RwLockReadGuard<'a, T: ?Sized, S: Scope = Private> {
 pub struct RwLockWriteGuard<'a, T: ?Sized, S: Scope = Private> {
     raw: &'a S::ReadWrite,
     value: NonNull<T>,
+    holder: Holder<S>,
     borrows: PhantomData<&'a mut T>,
 }
 
@@ -75,7 +77,7 @@ impl<'a, T: ?Sized, S: Scope> RwLockWriteGuard<'a, T, S> {
     /// lives for `'a`.
     #[inline(always)]
     pub(crate) unsafe fn new(raw: &'a S::ReadWrite, value: NonNull<T>) -> Self {
-        RwLockWriteGuard { raw, value, borrows: PhantomData }
+        RwLockWriteGuard { raw, value, holder: S::ReadWrite::holder(), borrows: PhantomData }
     }
 
     /// Makes a reader of this writer: others may read with it, and no writer comes between.
@@ -93,7 +95,7 @@ impl<'a, T: ?Sized, S: Scope> RwLockWriteGuard<'a, T, S> {
     /// ```
     pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T, S> {
         let guard = ManuallyDrop::new(guard);
-        let seat = guard.raw.downgrade();
+        let seat = guard.raw.downgrade(guard.holder);
         // SAFETY: the lock was the guard's, which is forgotten, and is held as a reader's now.
         unsafe { RwLockReadGuard::new(guard.raw, guard.value, seat) }
     }
@@ -123,7 +125,7 @@ impl<T: ?Sized> RwLockWriteGuard<'_, T, Shared> {
     /// ```
     #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(guard: &Self) {
-        guard.raw.mark_consistent();
+        guard.raw.mark_consistent(guard.holder);
     }
 }
 
@@ -165,7 +167,7 @@ impl<T: ?Sized, S: Scope> Drop for RwLockReadGuard<'_, T, S> {
 impl<T: ?Sized, S: Scope> Drop for RwLockWriteGuard<'_, T, S> {
     #[inline]
     fn drop(&mut self) {
-        self.raw.unlock_write();
+        self.raw.unlock_write(self.holder);
     }
 }
 

@@ -5,6 +5,8 @@ use crate::sync::raw::{Limit, Outcome};
 pub(crate) trait Protocol: Sized + Send + Sync + 'static {
     /// Where a reader has to be looked for when it leaves.
     type Seat: Copy;
+    /// What a writer's guard keeps, to be known for a copy in a forked child. A reader's is in its seat.
+    type Holder: Copy;
 
     /// The value of a new one.
     #[cfg(not(loom))]
@@ -21,13 +23,15 @@ pub(crate) trait Protocol: Sized + Send + Sync + 'static {
     fn try_write(&self) -> Outcome;
 
     fn unlock_read(&self, seat: Self::Seat);
-    fn unlock_write(&self);
+    /// For a caller that has just locked as a writer.
+    fn holder() -> Self::Holder;
+    fn unlock_write(&self, holder: Self::Holder);
 
     /// Makes a reader of the writer that calls; no other writer comes between.
-    fn downgrade(&self) -> Self::Seat;
+    fn downgrade(&self, holder: Self::Holder) -> Self::Seat;
 
     fn is_read(&self) -> bool;
     fn is_written(&self) -> bool;
 
-    fn mark_consistent(&self);
+    fn mark_consistent(&self, holder: Self::Holder);
 }

@@ -7,6 +7,7 @@ use crate::sync::recover::LockError;
 use crate::sync::rwlock::RwLock;
 use crate::sync::rwlock::guards::{RwLockReadGuard, RwLockWriteGuard};
 use crate::sync::rwlock::protocol::Protocol;
+use crate::sync::rwlock::seated::Seat;
 use crate::sync::scope::Shared;
 
 /// What is there when the lock is in shared memory: a guard, or how a writer's death gets in its way.
@@ -20,7 +21,7 @@ impl<T: ?Sized> RwLock<T, Shared> {
     #[inline]
     fn read_answer(
         &self,
-        (outcome, seat): (Outcome, u8),
+        (outcome, seat): (Outcome, Seat),
     ) -> Robust<'_, T, Option<RwLockReadGuard<'_, T, Shared>>> {
         match outcome {
             Outcome::Taken => Ok(Some(self.read_guard(seat))),

@@ -40,6 +40,12 @@ pub(crate) struct Seated {
     seats: [AtomicU64; SEATS],
 }
 
+/// Where a reader sits, and under which name, in one piece.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat(State);
+
+const _: () = assert!(SEATS <= 64, "what a `State` has room for");
+
 /// What whoever holds the lock waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -60,7 +66,7 @@ enum Patience {
 impl Seated {
     /// Takes a free seat, if there is one.
     #[inline]
-    fn sit(&self, me: State) -> Option<u8> {
+    fn sit(&self, me: State) -> Option<Seat> {
         let first = Thread::me().low() as usize % SEATS;
         (first..SEATS).chain(0..first).find_map(|number| {
             let seat = &self.seats[number];
@@ -69,17 +75,17 @@ impl Seated {
                 seat.load(Relaxed) == 0 && seat.compare_exchange(0, me.bits(), Relaxed, Relaxed).is_ok();
             sat.then(|| {
                 fence_after_update();
-                number as u8
+                Seat(me.seated(number))
             })
         })
     }
 
-    /// Leaves a seat; rings if that is waited for. If another's name is there, the caller is a forked child, which never
-    /// sat there.
+    /// Leaves a seat, on which the reader's name is; rings if that is waited for.
     #[inline]
-    fn leave(&self, seat: u8, me: State) {
+    fn leave(&self, seat: Seat) {
+        let (place, reader) = (&self.seats[seat.0.seat()], seat.0.owner());
         // ORDERING(seat): Release; pairs with `next_taken`. The fence stands between this and the look at the bell.
-        if self.seats[usize::from(seat)].compare_exchange(me.bits(), 0, Release, Relaxed).is_ok() {
+        if place.compare_exchange(reader.bits(), 0, Release, Relaxed).is_ok() {
             fence_after_update();
             if self.bell.load(Relaxed) != 0 {
                 self.ring();
@@ -117,10 +123,10 @@ impl Seated {
 
     /// Waits until `wish` has come true; the caller holds the lock. A seat that was wished for is taken.
     #[cold]
-    fn wait_for(&self, wish: Wish, me: State, patience: Patience) -> Option<u8> {
+    fn wait_for(&self, wish: Wish, me: State, patience: Patience) -> Option<Seat> {
         let granted = || match wish {
             Wish::OneSeat => self.sit(me),
-            Wish::AllSeats => self.next_taken(0).is_none().then_some(0),
+            Wish::AllSeats => self.next_taken(0).is_none().then_some(Self::no_seat(me)),
         };
         let deadline = match patience {
             Patience::None => None,
@@ -175,18 +181,23 @@ impl Seated {
         Outcome::TimedOut
     }
 
+    /// For one who has none.
+    fn no_seat(me: State) -> Seat {
+        Seat(me)
+    }
+
     /// Sits down with the lock in hand.
-    fn read_with(&self, lock: Outcome, me: State, patience: Patience) -> (Outcome, u8) {
+    fn read_with(&self, lock: Outcome, me: State, patience: Patience) -> (Outcome, Seat) {
         if lock != Outcome::Taken {
-            return (self.empty(lock, patience), 0);
+            return (self.empty(lock, patience), Self::no_seat(me));
         }
         let seat = self.sit(me).or_else(|| self.wait_for(Wish::OneSeat, me, patience));
         self.writer.unlock(Died::Tell);
-        seat.map_or((Outcome::TimedOut, 0), |seat| (Outcome::Taken, seat))
+        seat.map_or((Outcome::TimedOut, Self::no_seat(me)), |seat| (Outcome::Taken, seat))
     }
 
     #[inline]
-    fn read_fast(&self, me: State) -> Option<u8> {
+    fn read_fast(&self, me: State) -> Option<Seat> {
         // Not to be in the way of a writer that waits for seats.
         if self.writer.state() != State::FREE {
             return None;
@@ -196,25 +207,26 @@ impl Seated {
         if self.writer.state_acquire() == State::FREE {
             return Some(seat);
         }
-        self.leave(seat, me);
+        self.leave(seat);
         None
     }
 
     #[cold]
-    fn read_slowly(&self, me: State, limit: Limit) -> (Outcome, u8) {
+    fn read_slowly(&self, me: State, limit: Limit) -> (Outcome, Seat) {
         let deadline = limit.deadline();
         let lock = self.writer.lock(deadline.map_or(Limit::Never, Limit::At));
         self.read_with(lock, me, Patience::Until(deadline))
     }
 
     #[cold]
-    fn try_read_slowly(&self, me: State) -> (Outcome, u8) {
+    fn try_read_slowly(&self, me: State) -> (Outcome, Seat) {
         self.read_with(self.writer.try_lock(), me, Patience::None)
     }
 }
 
 impl Protocol for Seated {
-    type Seat = u8;
+    type Seat = Seat;
+    type Holder = State;
 
     #[cfg(not(loom))]
     #[allow(clippy::declare_interior_mutable_const, reason = "a value to start from")]
@@ -235,7 +247,7 @@ impl Protocol for Seated {
     }
 
     #[inline]
-    fn read(&self, limit: Limit) -> (Outcome, u8) {
+    fn read(&self, limit: Limit) -> (Outcome, Seat) {
         let me = Process::me();
         match self.read_fast(me) {
             Some(seat) => (Outcome::Taken, seat),
@@ -244,7 +256,7 @@ impl Protocol for Seated {
     }
 
     #[inline]
-    fn try_read(&self) -> (Outcome, u8) {
+    fn try_read(&self) -> (Outcome, Seat) {
         let me = Process::me();
         match self.read_fast(me) {
             Some(seat) => (Outcome::Taken, seat),
@@ -252,7 +264,7 @@ impl Protocol for Seated {
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    fn peek(&self) -> Option<Seat> {
         self.read_fast(Process::me())
     }
 
@@ -272,20 +284,31 @@ impl Protocol for Seated {
     }
 
     #[inline]
-    fn unlock_read(&self, seat: u8) {
-        self.leave(seat, Process::me());
+    fn unlock_read(&self, seat: Seat) {
+        // A forked child never sat there.
+        if Process::still(seat.0.owner()).is_some() {
+            self.leave(seat);
+        }
+    }
+
+    #[inline(always)]
+    fn holder() -> State {
+        Process::known()
     }
 
     #[inline]
-    fn unlock_write(&self) {
-        self.writer.unlock(Died::Lose);
+    fn unlock_write(&self, holder: State) {
+        self.writer.unlock_held(holder, Died::Lose);
     }
 
-    fn downgrade(&self) -> u8 {
-        let me = Process::me();
+    fn downgrade(&self, holder: State) -> Seat {
+        let Some(me) = Process::still(holder) else {
+            // A forked child has nothing that it could make a reader's.
+            return Self::no_seat(holder);
+        };
         let waited = || self.wait_for(Wish::OneSeat, me, Patience::Until(None));
         let seat = self.sit(me).or_else(waited).expect("a wait without an end ends with a seat");
-        self.unlock_write();
+        self.unlock_write(holder);
         seat
     }
 
@@ -297,7 +320,9 @@ impl Protocol for Seated {
         self.writer.state().is_locked()
     }
 
-    fn mark_consistent(&self) {
-        self.writer.mark_consistent();
+    fn mark_consistent(&self, holder: State) {
+        if Process::still(holder).is_some() {
+            self.writer.mark_consistent();
+        }
     }
 }
