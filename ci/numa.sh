@@ -37,6 +37,6 @@ booted=
 if [ -w /dev/kvm ] && boot 90 -accel kvm -cpu host && grep -q '^numa: ' "$work/log"; then booted=1; fi
 passed() { grep -qE '^[1-9][0-9]* passed, 0 failed$' "$work/log"; }
 [ -n "$booted" ] || boot 270 -accel tcg,thread=multi -cpu max
-# Its 8 processors share those of this machine, which may have kept one away for long: shares and idle times count then
-# for nothing, and a second look decides.
+# Its 8 processors share those of this machine, which may have kept one away for long: then a neighbour that seems to have
+# nothing is not robbed, and others further away are. A second look decides.
 passed || { boot 270 -accel tcg,thread=multi -cpu max && passed; }

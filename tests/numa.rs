@@ -1,11 +1,13 @@
 //! Places, memory and robbing on the NUMA nodes of the machine that this runs on.
 //!
 //! On a machine with one node most of it has nothing to look at, and says so. `ci/numa.sh` boots a virtual one with
-//! several nodes, with this program as its `init`; there it also takes a CPU away, and judges times: by clocks of the
-//! virtual machine, less how late its own timers were, so that a busy host does not count.
+//! several nodes, with this program as its `init`; there it also takes a CPU away. It judges by what workers count, and
+//! never by a clock: a busy host makes that of a virtual machine stand still.
 
 #![allow(unsafe_code, reason = "mounts file systems and ends the virtual machine")]
 
+#[path = "numa/follow.rs"]
+mod follow;
 #[path = "numa/machine.rs"]
 mod machine;
 #[path = "numa/memory.rs"]
@@ -40,8 +42,9 @@ const CHECKS: &[(&str, Needs, fn())] = &[
     ("memory on a node that is not there is refused", Needs::Nothing, memory::refusals),
     ("a job near data runs on its node", Needs::Nodes, workers::near_data),
     ("steals stay on the node when all nodes have work", Needs::OwnMachine, robbing::stays_on_the_node),
-    ("work on one node spreads to all", Needs::OwnMachine, robbing::spreads),
+    ("work on one node reaches every worker", Needs::Nothing, robbing::spreads),
     ("items go back to the workers that had them", Needs::OwnMachine, workers::affinity),
+    ("a pool follows its control group", Needs::Nothing, follow::a_group_that_changes),
     ("a CPU that goes away does not wedge the mill", Needs::OwnMachine, workers::cpu_goes_away),
 ];
 

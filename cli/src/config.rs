@@ -8,7 +8,7 @@ use gristmill::Config;
 use gristmill::config::json_schema;
 use gristmill::locality::Plan;
 
-use crate::pools::{refused, say};
+use crate::pools::{count, refused, say};
 
 /// Check a configuration, or print the schema of such files.
 #[derive(Args)]
@@ -47,22 +47,17 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn check(config: &Config, only_file: bool) -> ExitCode {
-    config.notes().iter().for_each(|note| println!("{note}"));
+    config.notes().iter().for_each(|note| say(format!("{note}\n")));
     if config.pools().next().is_none() {
-        println!("no pool is described");
+        say("no pool is described\n");
     }
     let mut misfits = Vec::new();
     for pool in config.pools() {
         match Plan::detect(&pool) {
-            _ if only_file => println!("pool {}: well described", pool.name()),
+            _ if only_file => say(format!("pool {}: well described\n", pool.name())),
             Ok((plan, _)) => {
-                println!(
-                    "pool {}: {} workers on CPU {}, {}",
-                    pool.name(),
-                    plan.workers(),
-                    plan.cpus(),
-                    plan.why()
-                );
+                let workers = count(plan.workers(), "worker");
+                say(format!("pool {}: {workers} on CPU {}, {}\n", pool.name(), plan.cpus(), plan.why()));
             }
             Err(error) => misfits.push(error.to_string()),
         }

@@ -9,7 +9,7 @@ use gristmill::Config;
 use gristmill::locality::Plan;
 use gristmill::topology::{Topology, cpu_quotas, default_threads};
 
-use crate::pools::{Source, refused, say};
+use crate::pools::{Source, count, refused, say};
 
 /// Explain how many threads are chosen and why, and look at what else matters on this machine.
 #[derive(Args)]
@@ -46,7 +46,10 @@ fn threads() {
     line("  affinity mask", format!("CPU {} ({} of them)", machine.allowed(), machine.units().len()));
     let siblings = machine.units().len() - machine.cores().len();
     line("  cores", format!("{}, {siblings} of the hardware threads are second ones", machine.cores().len()));
-    line("  memory", format!("{} NUMA nodes, {} L3 groups", machine.nodes().len(), machine.l3s().len()));
+    line(
+        "  memory",
+        format!("{}, {}", count(machine.nodes().len(), "NUMA node"), count(machine.l3s().len(), "L3 group")),
+    );
     let quotas = cpu_quotas(Path::new("/"));
     for quota in &quotas {
         line("  CPU quota", format!("{:.2} CPUs by {}", quota.cpus, quota.file.display()));

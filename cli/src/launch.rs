@@ -1,17 +1,21 @@
 //! `gristmill run`.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
 use gristmill::locality::{MemoryPolicy, Place, Plan};
 
-use crate::pools::{Source, refused};
+use crate::pools::{Source, count, refused};
 
 /// Where a program is told how many threads to start, if it is not told already.
 const COUNTS: [&str; 3] = ["GRISTMILL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"];
 
+/// The exit codes for programs that are not there, or cannot be run, as shells and `env` have them.
+const NOT_FOUND: u8 = 127;
+const NOT_STARTED: u8 = 126;
 /// By which the C library is told to ask for huge pages.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
@@ -19,7 +23,8 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 ///
 /// It may run on those CPUs and no others, its memory comes from where the pool's does, and so it is with what it starts.
 /// GRISTMILL_NUM_THREADS, OMP_NUM_THREADS and RAYON_NUM_THREADS are set to the number of workers where they are not set; for
-/// `huge_pages = true`, GLIBC_TUNABLES makes malloc ask for them.
+/// `huge_pages = true`, GLIBC_TUNABLES makes malloc ask for them. The exit code is the program's; 127 if it is not there, 126
+/// if it cannot be run, 2 if the pool cannot be had.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -38,16 +43,21 @@ pub(crate) struct Arguments {
 /// Becomes the program; comes back only if that cannot be.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match start(arguments) {
-        Ok(never) => match never {},
+        Ok(error) => {
+            let program = arguments.program[0].to_string_lossy();
+            let _ = refused(format!("{program}: cannot be started: {error}"));
+            ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED })
+        }
         Err(error) => refused(error),
     }
 }
 
-fn start(arguments: &Arguments) -> Result<std::convert::Infallible, String> {
+/// Why the program could not be started, unless something was wrong before.
+fn start(arguments: &Arguments) -> Result<io::Error, String> {
     let pool = arguments.source.config()?.pool(&arguments.pool).map_err(|error| error.to_string())?;
     let (plan, machine) = Plan::detect(&pool).map_err(|error| error.to_string())?;
     if arguments.verbose {
-        eprintln!("gristmill: CPU {}, {} workers: {}", plan.cpus(), plan.workers(), plan.why());
+        eprintln!("gristmill: CPU {}, {}: {}", plan.cpus(), count(plan.workers(), "worker"), plan.why());
         if *plan.memory() != MemoryPolicy::Local {
             eprintln!("gristmill: memory: {:?}", plan.memory());
         }
@@ -66,6 +76,5 @@ fn start(arguments: &Arguments) -> Result<std::convert::Infallible, String> {
     if pool.huge_pages() && std::env::var_os(TUNABLES).is_none() {
         command.env(TUNABLES, "glibc.malloc.hugetlb=1");
     }
-    let error = command.exec();
-    Err(format!("{}: cannot be started: {error}", arguments.program[0].to_string_lossy()))
+    Ok(command.exec())
 }

@@ -27,9 +27,22 @@ impl Source {
     }
 }
 
-/// Prints to standard output. Whoever reads it may have seen enough (`| head`).
+/// Prints to standard output. Whoever reads it may have seen enough (`| head`); if it cannot be written for another reason,
+/// nothing that follows makes sense.
 pub(crate) fn say(text: impl AsRef<str>) {
-    let _ = io::stdout().write_all(text.as_ref().as_bytes());
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("gristmill: standard output cannot be written to: {error}");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
+}
+
+/// A number of things in words.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Says why nothing was done, a line for each reason.

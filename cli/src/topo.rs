@@ -86,15 +86,21 @@ fn view(arguments: &Arguments) -> Result<View, String> {
         (Some(description), _) => {
             Topology::synthetic(description).map_err(|error| format!("--synthetic: {error}"))?
         }
-        (None, Some(folder)) => {
-            Topology::from_sysfs(folder).map_err(|error| format!("--sysfs {}: {error}", folder.display()))?
-        }
+        (None, Some(folder)) => Topology::from_sysfs(folder).map_err(|error| {
+            format!("--sysfs {}: no machine in its sys/devices/system/cpu: {error}", folder.display())
+        })?,
         (None, None) => Topology::from_sysfs("/".as_ref()).unwrap_or_else(|_| Topology::detect()),
     };
     let mut allowed = if here { Topology::detect().allowed() } else { machine.allowed() };
     if let Some(mask) = &arguments.mask {
         let mask: CpuSet = mask.parse().map_err(|error| format!("--mask {mask}: {error}"))?;
-        allowed = allowed.intersection(&mask);
+        let left = allowed.intersection(&mask);
+        if left.is_empty() {
+            return Err(format!(
+                "--mask {mask}: none of these CPUs may be used; those that may are {allowed}"
+            ));
+        }
+        allowed = left;
     }
     let pool = match &arguments.pool {
         None => None,

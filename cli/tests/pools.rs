@@ -1,6 +1,7 @@
 //! `topo`, `doctor`, `config` and `run` as a user meets them.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -107,16 +108,16 @@ fn what_makes_no_sense_is_refused() {
     let folder = folder(POOLS);
     for (arguments, message) in [
         (&["topo", "--synthetic", "cores:2"][..], "--synthetic: `cores:2` is no level"),
-        (&["topo", "--sysfs", "/nowhere"], "--sysfs /nowhere: "),
+        (&["topo", "--sysfs", "/nowhere"], "--sysfs /nowhere: no machine in its sys/devices/system/cpu: "),
+        (&["topo", "--mask", "9000"], "--mask 9000: none of these CPUs may be used; those that may are "),
         (&["topo", "--mask", "0-x"], "--mask 0-x: "),
         (&["topo", "--pool", "compoot"], "there is no pool `compoot`; did you mean `compute`? (compute, io)"),
         (&["topo", "--pool", "io", "--config", "none.toml"], "none.toml: cannot be read: No such file"),
         (&["run", "--pool", "oi", "--", "true"], "there is no pool `oi`; did you mean `io`?"),
-        (
-            &["run", "--pool", "io", "--", "/no/such/program"],
-            "/no/such/program: cannot be started: No such file",
-        ),
         (&["config", "check", "none.toml"], "none.toml: cannot be read"),
+        (&["config", "check", "."], ".: cannot be read: Is a directory"),
+        (&["config", "check", "/proc/self/exe"], "/proc/self/exe: cannot be read: it is larger than 1 MiB"),
+        (&["config", "check", "/dev/zero"], "/dev/zero: cannot be read: it is larger than 1 MiB"),
     ] {
         let error = refused(&gristmill(folder.path(), arguments));
         assert!(error.starts_with(&format!("gristmill: {message}")), "{arguments:?}: {error}");
@@ -163,7 +164,49 @@ fn a_program_runs_on_the_pools_cpus() {
     let cpu = text.lines().nth(1).unwrap().split_whitespace().nth(1).unwrap();
     assert!(text.starts_with("1 1\n") && cpu.parse::<usize>().is_ok(), "{text}");
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.starts_with(&format!("gristmill: CPU {cpu}, 1 workers: ")), "{error}");
+    assert!(error.starts_with(&format!("gristmill: CPU {cpu}, 1 worker: ")), "{error}");
+}
+
+#[test]
+fn a_program_that_does_not_run_or_is_killed_says_so_by_its_code() {
+    let folder = folder(POOLS);
+    fs::write(folder.path().join("text"), "no program").unwrap();
+    let run =
+        |program: &[&str]| gristmill(folder.path(), &[&["run", "--pool", "io", "--"], program].concat());
+    for (program, code, message) in [
+        ("/no/such/program", 127, "cannot be started: No such file"),
+        ("./text", 126, "cannot be started: Permission denied"),
+        (".", 126, "cannot be started: Permission denied"),
+    ] {
+        let output = run(&[program]);
+        assert_eq!(output.status.code(), Some(code), "{program}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("gristmill: {program}: {message}")), "{error}");
+    }
+    // The program takes the command's place, so signals are its own.
+    let killed = run(&["sh", "-c", "kill -INT $$; kill -KILL $$"]);
+    let signal = std::os::unix::process::ExitStatusExt::signal(&killed.status);
+    assert!(matches!(signal, Some(2 | 9)), "{:?}", killed.status);
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_a_reader_that_leaves_is_none() {
+    let folder = folder(POOLS);
+    for task in ["topo", "doctor"] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+        let output = command.arg(task).current_dir(folder.path()).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{task}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("standard output cannot be written to: No space left"), "{task}: {error}");
+        // Closed at the other end, as a pipe is.
+        let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+        let output =
+            command.arg(task).current_dir(folder.path()).stdout(OwnedFd::from(writer)).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{task}: {output:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Putting a configuration together: code, file, environment.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, fs, io};
@@ -143,6 +144,20 @@ enum Wanted {
 }
 
 /// How a [`Config`] is put together; made by [`Config::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::config::{Config, Pin};
+///
+/// let config = Config::builder()
+///     .pool("grind", |pool| pool.workers(3))
+///     .text("[pool.grind]\npin = \"core\"")
+///     .variables([("", ""); 0])
+///     .load()?;
+/// assert_eq!(config.pool("grind")?.pin(), Pin::Core);
+/// # Ok::<(), gristmill::config::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `load`"]
 pub struct ConfigBuilder {
@@ -215,7 +230,7 @@ impl ConfigBuilder {
         };
         let mut read = None;
         if let Some(path) = path {
-            match fs::read(&path) {
+            match read_whole(&path) {
                 Ok(bytes) => {
                     match std::str::from_utf8(&bytes) {
                         Ok(text) => file::read(&path, text, &mut pools, &mut faults),
@@ -243,6 +258,19 @@ impl ConfigBuilder {
         }
         Ok(Config { pools: Arc::new(pools), notes, file: read })
     }
+}
+
+/// No configuration is so long; what is may not even have an end.
+const LONGEST: u64 = 1 << 20;
+
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        let what = "it is larger than 1 MiB, which no configuration is";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Ok(bytes)
 }
 
 fn not_text(path: &Path, valid: &[u8]) -> Fault {

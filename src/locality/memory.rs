@@ -8,6 +8,19 @@ use crate::sys::mempolicy::{self, Page};
 use crate::sys::pages;
 
 /// Why memory could not be placed, or its place not be found out.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{locality::{MemoryError, NodeVec}, topology::Topology};
+///
+/// let machine = Topology::detect();
+/// let far = machine.nodes().len();
+/// match NodeVec::builder(&machine).nodes([far]).from_fn(100, |i| i) {
+///     Err(MemoryError::NoSuchNode { node, nodes, .. }) => assert_eq!((node, nodes), (far, far)),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {

@@ -19,6 +19,19 @@ use crate::sys::pages::{self, Pages};
 use crate::topology::Topology;
 
 /// A node's part of a [`NodeVec`].
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{locality::NodeVec, topology::Topology};
+///
+/// let grains = NodeVec::from_fn(&Topology::detect(), 1_000, |i| i)?;
+/// for part in grains.parts() {
+///     println!("node {} has {:?}", part.os_id, part.elements);
+/// }
+/// assert_eq!(grains.parts().last().unwrap().elements.end, 1_000);
+/// # Ok::<(), gristmill::locality::MemoryError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodePart {
@@ -83,6 +96,17 @@ pub struct NodeVecBuilder<'a, T> {
 }
 
 /// How memory is spread over nodes.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{locality::{NodeVec, Spread}, topology::Topology};
+///
+/// let machine = Topology::synthetic("core:4")?;
+/// let table = NodeVec::builder(&machine).spread(Spread::Interleaved).from_fn(1_000, |i| i)?;
+/// assert_eq!(table.parts().len(), 1, "whichever page is where");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Spread {

@@ -363,6 +363,19 @@ impl VictimOrder {
 }
 
 /// The groups of victims of one place, nearest first; made by [`VictimOrder::groups`].
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::locality::{Tier, VictimOrder, places};
+/// use gristmill::topology::Topology;
+///
+/// let machine = Topology::synthetic("node:2 core:2")?;
+/// let order = VictimOrder::new(&machine, &places(&machine, 4));
+/// let far: usize = order.groups(0).filter(|(tier, _)| *tier == Tier::Remote).map(|(_, victims)| victims.len()).sum();
+/// assert_eq!(far, 2);
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Groups<'a> {
     all: &'a VictimOrder,

@@ -37,6 +37,19 @@ pub struct Plan {
 }
 
 /// Why a pool has no plan on a machine. Each names the pool, what is wrong and what would be right.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{config::Config, locality::{Plan, PlanError}, topology::Topology};
+///
+/// let machine = Topology::synthetic("node:2 core:4")?;
+/// let config = Config::builder().text("[pool.a]\nnodes = [2]").load()?;
+/// let error = Plan::new(&config.pool("a")?, &machine, None).unwrap_err();
+/// assert!(matches!(error, PlanError::NoNode { node: 2, .. }));
+/// assert_eq!(error.to_string(), "pool `a`: the machine has no NUMA node 2; it has 0-1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {

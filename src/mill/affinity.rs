@@ -105,7 +105,7 @@ impl Affinity {
         let worker = Worker::seated();
         let units = len.div_ceil(unit_of(len)) as u32;
         let nodes: Vec<usize> =
-            worker.hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node).collect());
+            worker.hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node()).collect());
         let workers = worker.hall.workers().min(nodes.len());
         let is_known = self.len == len && self.runs.iter().all(|run| run.seat < nodes.len());
         let before = std::mem::take(self);

@@ -18,6 +18,7 @@ use crate::mill::wait::wait_elsewhere;
 use crate::mill::worker::Worker;
 use crate::prim::atomic::{AtomicUsize, Ordering};
 use crate::prim::{Mutex, lock};
+use crate::topology::Topology;
 use crate::unwind::{self, Payload};
 
 struct Cast<R> {
@@ -120,8 +121,12 @@ impl Mill {
 
 impl Hall {
     /// Threads sit at these places from now on, worker `i` at the `i`th, counted round. Those that run a job go there after
-    /// it, or where it waits. The order of robbing stays.
-    pub(crate) fn move_to(self: &Arc<Self>, places: Vec<Place>) {
+    /// it, or where it waits. Whom each robs first is as on `machine`, unless that has other nodes than the mill was made
+    /// for.
+    pub(crate) fn move_to(self: &Arc<Self>, machine: &Topology, places: Vec<Place>) {
+        if machine.nodes().len() == self.topology.nodes().len() {
+            self.roster.rearrange(machine, &places);
+        }
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = places;
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         for seat in seats {

@@ -18,6 +18,19 @@ use crate::topology::{self, CpuSet, Quota, Topology};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Why a mill could not be built from a configuration.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{Config, PoolError};
+///
+/// let config = Config::builder().text("[pool.a]\nnodes = [1000]").load()?;
+/// match config.pool("a")?.build() {
+///     Err(PoolError::Plan(error)) => assert!(error.to_string().contains("has no NUMA node 1000")),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), gristmill::config::ConfigError>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolError {
@@ -186,7 +199,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
             [] => vec![Place::new(&machine, machine.allowed())],
             places => places.to_vec(),
         };
-        hall.move_to(places);
+        hall.move_to(&machine, places);
     }
     if plan.workers() != hall.workers() {
         if let Err(error) = hall.resize(plan.workers()) {
@@ -320,6 +333,43 @@ mod tests {
         step(&pool, &hall, &mut seen, machine.clone(), None);
         assert_eq!(mill.install(|| 5), 5);
         assert_eq!(mill.workers(), machine.units().len());
+    }
+
+    /// Nobody is pinned: the CPUs are a made-up machine's, and only the order is looked at.
+    #[test]
+    fn whom_to_rob_first_is_asked_anew_when_workers_move() {
+        use crate::locality::{Tier, places};
+
+        let machine = Topology::synthetic("node:2 core:4").unwrap();
+        let mill = Mill::builder().workers(4).topology(machine.clone()).caller_runs(false).build().unwrap();
+        let hall = mill.hall();
+        let tiers = || {
+            let tier = |other| hall.roster.read(|crowd| crowd.order.tier(0, other));
+            [1, 2, 3].map(tier)
+        };
+        let nodes =
+            || hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node()).collect::<Vec<_>>());
+        assert_eq!((tiers(), nodes()), ([Tier::Remote, Tier::L3, Tier::Remote], vec![0, 1, 0, 1]));
+        // Node 0 is taken away, then all but one CPU of node 1 and one of node 0.
+        let half = machine.restrict(&CpuSet::from_iter(4..8));
+        hall.roster.rearrange(&half, &places(&half, 4));
+        assert_eq!((tiers(), nodes()), ([Tier::L3; 3], vec![1; 4]));
+        assert_eq!(hall.roster.read(|crowd| crowd.on_node.clone()), [vec![], vec![0, 1, 2, 3]]);
+        let two = machine.restrict(&CpuSet::from_iter([0, 7]));
+        hall.roster.rearrange(&two, &places(&two, 4));
+        assert_eq!((tiers(), nodes()), ([Tier::Remote, Tier::Smt, Tier::Remote], vec![0, 1, 0, 1]));
+        // Work for either node is found wherever its workers sit now.
+        let (send, receive) = std::sync::mpsc::channel();
+        for node in [0, 1, 0, 1] {
+            let send = send.clone();
+            mill.spawn_on(node, move || send.send(node).unwrap()).unwrap();
+        }
+        let mut came: Vec<usize> = receive.iter().take(4).collect();
+        came.sort_unstable();
+        assert_eq!(came, [0, 0, 1, 1]);
+        // And whoever is started from now on sits among them.
+        mill.resize(6).unwrap();
+        assert_eq!(mill.broadcast(|worker| worker).len(), 6);
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! Where work from outside comes in: one inbox for each NUMA node and priority.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
 use crate::mill::deque::{Inbox, Own};
 use crate::mill::job::JobRef;
 
@@ -21,39 +18,26 @@ pub enum Priority {
     Low,
 }
 
-/// So long others leave a node's inbox to a sleeper of that node that was called: about twice what it takes to come.
-const GRACE: Duration = Duration::from_micros(200);
-
 /// A node's inboxes, by priority.
 pub(crate) struct Bands {
     inboxes: [Inbox; 3],
-    /// When a sleeper of the node was called on behalf of its inbox, in nanoseconds since `born`; 0 for never.
-    called: AtomicU64,
-    born: Instant,
+    /// A sleeper of the node was called on behalf of its inbox.
+    called: grace::Called,
 }
 
 impl Bands {
     pub(crate) fn new() -> Self {
-        Bands {
-            inboxes: [Inbox::new(), Inbox::new(), Inbox::new()],
-            called: AtomicU64::new(0),
-            born: Instant::now(),
-        }
+        Bands { inboxes: [Inbox::new(), Inbox::new(), Inbox::new()], called: grace::Called::new() }
     }
 
     /// A sleeper of this node was called to look in here.
     pub(crate) fn note_call(&self) {
-        self.called.store(self.now(), Ordering::Relaxed);
+        self.called.note();
     }
 
     /// Is a sleeper of this node, which was called, still on its way?
     pub(crate) fn awaits_its_own(&self) -> bool {
-        let called = self.called.load(Ordering::Relaxed);
-        called > 0 && self.now().saturating_sub(called) < GRACE.as_nanos() as u64
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        self.called.is_fresh()
     }
 
     pub(crate) fn push(&self, priority: Priority, job: JobRef) {
@@ -73,5 +57,61 @@ impl Bands {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.inboxes.iter().all(Inbox::is_empty)
+    }
+}
+
+#[cfg(not(loom))]
+mod grace {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    /// So long others leave a node's inbox to a sleeper of that node that was called: about twice what it takes to come.
+    const GRACE: Duration = Duration::from_micros(200);
+
+    /// When a sleeper was called, in nanoseconds since `born`; 0 for never.
+    pub(super) struct Called {
+        at: AtomicU64,
+        born: Instant,
+    }
+
+    impl Called {
+        pub(super) fn new() -> Self {
+            Called { at: AtomicU64::new(0), born: Instant::now() }
+        }
+
+        pub(super) fn note(&self) {
+            self.at.store(self.now(), Ordering::Relaxed);
+        }
+
+        pub(super) fn is_fresh(&self) -> bool {
+            let at = self.at.load(Ordering::Relaxed);
+            at > 0 && self.now().saturating_sub(at) < GRACE.as_nanos() as u64
+        }
+
+        fn now(&self) -> u64 {
+            u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        }
+    }
+}
+
+/// Models have no clock: there the grace is over once somebody has asked.
+#[cfg(loom)]
+mod grace {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    pub(super) struct Called(AtomicBool);
+
+    impl Called {
+        pub(super) fn new() -> Self {
+            Called(AtomicBool::new(false))
+        }
+
+        pub(super) fn note(&self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+
+        pub(super) fn is_fresh(&self) -> bool {
+            self.0.swap(false, Ordering::Relaxed)
+        }
     }
 }

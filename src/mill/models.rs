@@ -59,6 +59,12 @@ unsafe impl Sync for Once {}
 // SAFETY: as above.
 unsafe impl Send for Once {}
 
+/// Two nodes with a core each.
+fn nodes() -> crate::topology::Topology {
+    static NODES: OnceLock<crate::topology::Topology> = OnceLock::new();
+    NODES.get_or_init(|| crate::topology::Topology::synthetic("node:2 core:1").unwrap()).clone()
+}
+
 fn topology() -> crate::topology::Topology {
     static TOPOLOGY: OnceLock<crate::topology::Topology> = OnceLock::new();
     TOPOLOGY.get_or_init(|| crate::topology::Topology::synthetic("core:2").unwrap()).clone()

@@ -95,7 +95,8 @@ impl Mill {
         F: Fn(usize) -> T + Sync,
     {
         let hall = self.hall();
-        let nodes: Vec<usize> = hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node).collect());
+        let nodes: Vec<usize> =
+            hall.roster.read(|crowd| crowd.seats.iter().map(|seat| seat.node()).collect());
         let mut weights = vec![0; hall.topology.nodes().len()];
         nodes.iter().take(hall.workers()).for_each(|&node| weights[node] += 1);
         let huge = hall.settings.huge_pages;

@@ -74,9 +74,14 @@ pub(super) struct Part {
     out: AtomicBool,
     /// Somebody takes part with it. Where parts belong to seats only.
     taken: AtomicBool,
+    /// The node that its owner sits on: a hint.
+    node: std::sync::atomic::AtomicUsize,
     /// The loop.
     owner: Cell<*const ()>,
 }
+
+/// A unit that is left on the robber's own node counts as so many on another.
+const NEAR_IS_WORTH: u64 = 4;
 
 /// The most items between two looks at whether the loop is to stop.
 const LONG: usize = 1 << 24;
@@ -203,6 +208,7 @@ impl Part {
             ends: AtomicU64::new(0),
             out: AtomicBool::new(false),
             taken: AtomicBool::new(false),
+            node: std::sync::atomic::AtomicUsize::new(0),
             owner: Cell::new(ptr::null()),
         }
     }
@@ -223,6 +229,10 @@ impl Part {
     /// Puts units into it; only its owner does, while it is empty.
     fn hold(&self, units: Range<u32>) {
         self.ends.store(Ends { low: units.start, high: units.end }.pack(), Ordering::Relaxed);
+    }
+
+    fn node(&self) -> usize {
+        self.node.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// How many units it has left.
@@ -335,6 +345,7 @@ where
     /// Works until there is nothing left to take, and counts off.
     fn participate(&self, worker: Worker<'_>, index: usize) {
         let part = self.part(index);
+        part.node.store(worker.seat.node(), std::sync::atomic::Ordering::Relaxed);
         if let Err(payload) = unwind::halt(|| self.work(worker, part, index)) {
             self.stop.store(true, Ordering::Relaxed);
             let mut first = lock(&self.panic);
@@ -425,7 +436,8 @@ where
         }
     }
 
-    /// Robs whoever has most left; false if nobody has anything.
+    /// Robs whoever has most left; false if nobody has anything. Who sits on another node must have much more than those on
+    /// ours.
     fn rob_into(&self, part: &Part, index: usize) -> bool {
         if let Some(shares) = &self.shares {
             return self.rob_share_into(shares, part, index);
@@ -433,7 +445,11 @@ where
         let parts = self.joined.load(Ordering::Relaxed).min(self.parts);
         while !self.stop.load(Ordering::Relaxed) {
             let left = |victim: usize| self.part(victim).left();
-            let richest = (0..parts).filter(|&victim| victim != index).max_by_key(|&victim| left(victim));
+            let worth = |victim: usize| {
+                let near = self.part(victim).node() == part.node();
+                u64::from(left(victim)) * if near { NEAR_IS_WORTH } else { 1 }
+            };
+            let richest = (0..parts).filter(|&victim| victim != index).max_by_key(|&victim| worth(victim));
             let Some(victim) = richest.filter(|&victim| left(victim) > 0) else { return false };
             if let Some(units) = self.part(victim).rob() {
                 part.hold(units);

@@ -22,7 +22,7 @@ pub(crate) struct Crowd {
 impl Crowd {
     fn new(topology: &Topology, seats: Vec<Arc<Seat>>, places: Vec<Place>) -> Self {
         let mut on_node = vec![Vec::new(); topology.nodes().len()];
-        seats.iter().for_each(|seat| on_node[seat.node].push(seat.index));
+        seats.iter().for_each(|seat| on_node[seat.node()].push(seat.index));
         Crowd { order: VictimOrder::new(topology, &places), seats, places, on_node }
     }
 }
@@ -57,6 +57,15 @@ impl Roster {
         places.push(place);
         self.crowd.replace(Crowd::new(topology, seats, places));
         seat
+    }
+
+    /// Seats are at these places from now on, seat `i` at the `i`th, counted round; so whom each robs first changes.
+    pub(crate) fn rearrange(&self, topology: &Topology, places: &[Place]) {
+        let _changing = lock(&self.changing);
+        let seats = self.read(|crowd| crowd.seats.clone());
+        let places: Vec<Place> = places.iter().cycle().take(seats.len()).cloned().collect();
+        seats.iter().zip(&places).for_each(|(seat, place)| seat.move_to(place.node()));
+        self.crowd.replace(Crowd::new(topology, seats, places));
     }
 }
 

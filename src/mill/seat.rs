@@ -59,7 +59,8 @@ pub(crate) struct Seat {
     /// The mill this seat is in.
     hall: AtomicPtr<()>,
     pub(crate) index: usize,
-    pub(crate) node: usize,
+    /// Changes when the mill's workers move.
+    node: std::sync::atomic::AtomicUsize,
     asleep: AtomicU32,
     /// The owner sleeps in a wait, and could run something.
     rests: AtomicBool,
@@ -101,7 +102,7 @@ impl Seat {
             }),
             hall: AtomicPtr::new(ptr::null_mut()),
             index,
-            node,
+            node: std::sync::atomic::AtomicUsize::new(node),
             asleep: AtomicU32::new(AWAKE),
             rests: AtomicBool::new(false),
             parker: AtomicPtr::new(ptr::null_mut()),
@@ -117,6 +118,16 @@ impl Seat {
     #[inline]
     pub(crate) fn hall(&self) -> *const () {
         self.hall.load(Ordering::Relaxed)
+    }
+
+    /// The logical index of the NUMA node that it is on. Relaxed: it says where to look first, never where work may be.
+    pub(crate) fn node(&self) -> usize {
+        self.node.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// It is on this node from now on.
+    pub(crate) fn move_to(&self, node: usize) {
+        self.node.store(node, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Tries to become the owner of an empty seat.

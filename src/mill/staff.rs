@@ -94,7 +94,9 @@ impl Hall {
     }
 
     fn places(&self, workers: usize) -> Vec<Place> {
-        places(&self.topology, &self.settings.places, workers)
+        let moved = self.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let chosen = if moved.is_empty() { &self.settings.places } else { &*moved };
+        places(&self.topology, chosen, workers)
     }
 
     /// Calls a sleeper, the nearest to `from`; or a spare thread, if a slot is free and nobody sleeps. True

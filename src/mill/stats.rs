@@ -69,13 +69,26 @@ impl Page {
 /// What one worker has done since its mill was built.
 ///
 /// Read while the worker runs: each number is exact at some moment, but not all at the same one.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::{Mill, locality::Tier};
+///
+/// let mill = Mill::builder().workers(2).build()?;
+/// mill.install(|| gristmill::par_for(0..10_000, |_| ()));
+/// let all = mill.stats().total();
+/// println!("{} of {} steals went far", all.steals[Tier::Remote.index()], all.steals_total());
+/// # Ok::<(), gristmill::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
     /// Jobs that went through a queue others can see. Halves of joins that never left their worker, which
     /// is nearly all of them, are not counted.
     pub jobs: u64,
-    /// Jobs robbed from others, by how far away the victim was; index by [`Tier::index`].
+    /// Jobs robbed from others, by how far away the victim was; index by [`Tier::index`]. Those that were taken out of the
+    /// inbox of another node count as [`Tier::Remote`].
     pub steals: [u64; Tier::COUNT],
     /// Rounds over all victims that found nothing.
     pub failed_steals: u64,
@@ -111,6 +124,15 @@ impl WorkerStats {
 }
 
 /// What a mill's workers have done; see [`Mill::stats`](crate::Mill::stats).
+///
+/// # Examples
+///
+/// ```
+/// let mill = gristmill::Mill::builder().workers(2).build()?;
+/// let stats = mill.stats();
+/// assert!(stats.workers.len() >= 2 && stats.total().jobs == 0);
+/// # Ok::<(), gristmill::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MillStats {

@@ -25,7 +25,7 @@ impl Hall {
         self.roster.read(|crowd| {
             for seat in &crowd.seats {
                 let Some(loose) = seat.loose_if_any() else { continue };
-                let node = if self.settings.strict_fifo { 0 } else { seat.node };
+                let node = if self.settings.strict_fifo { 0 } else { seat.node() };
                 sort(node, Priority::Normal, &|| loose.thief.steal().job());
             }
         });

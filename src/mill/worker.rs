@@ -116,7 +116,7 @@ impl<'a> Worker<'a> {
         if priority == Priority::Normal && !self.seat.owner.visitor.get() && !settings.strict_fifo {
             self.seat.loose().own.push(job);
         } else {
-            self.hall.inboxes[if settings.strict_fifo { 0 } else { self.seat.node }].push(priority, job);
+            self.hall.inboxes[if settings.strict_fifo { 0 } else { self.seat.node() }].push(priority, job);
         }
         self.call();
     }
@@ -227,7 +227,7 @@ impl<'a> Worker<'a> {
     /// A job from near: our own loose ones, our node's inboxes.
     pub(super) fn find(&self, more: bool) -> Option<JobRef> {
         let owner = &self.seat.owner;
-        let inbox = &self.hall.inboxes[self.seat.node];
+        let inbox = &self.hall.inboxes[self.seat.node()];
         if let Some(job) = inbox.take(Priority::High) {
             return Some(job);
         }
@@ -382,16 +382,17 @@ impl<'a> Worker<'a> {
 
     pub(super) fn take_from_inboxes(&self, reach: Reach) -> Option<JobRef> {
         const PRIORITIES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
-        let own = &self.hall.inboxes[self.seat.node];
+        let own = &self.hall.inboxes[self.seat.node()];
         if reach == Reach::Node || !self.hall.has_far() {
             return PRIORITIES.into_iter().find_map(|priority| own.take(priority));
         }
         PRIORITIES.into_iter().find_map(|priority| {
             own.take(priority).or_else(|| {
-                self.hall.far_inboxes[self.seat.node].iter().find_map(|&node| {
+                self.hall.far_inboxes[self.seat.node()].iter().find_map(|&node| {
                     let bands = &self.hall.inboxes[node];
                     let theirs = bands.is_empty() || self.hall.leaves_to_its_own(node, self.seat);
-                    if theirs { None } else { bands.take(priority) }
+                    let job = if theirs { None } else { bands.take(priority) };
+                    job.inspect(|_| self.seat.stats.stole(Tier::Remote))
                 })
             })
         })

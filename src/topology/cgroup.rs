@@ -219,6 +219,14 @@ fn unescape(field: &[u8]) -> PathBuf {
 }
 
 /// How many threads are worth starting, and why: the answer of [`default_threads`].
+///
+/// # Examples
+///
+/// ```
+/// let threads = gristmill::topology::default_threads();
+/// assert!(threads.count >= 1);
+/// println!("{threads}"); // 8: the affinity mask of this thread
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ThreadCount {
@@ -235,6 +243,16 @@ pub struct ThreadCount {
 }
 
 /// What decided a [`ThreadCount`].
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::topology::{Why, default_threads};
+///
+/// if default_threads().why == Why::Quota {
+///     println!("a cgroup grants less than the mask");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
@@ -249,6 +267,14 @@ pub enum Why {
 }
 
 /// A value of `GRISTMILL_NUM_THREADS` that was passed over.
+///
+/// # Examples
+///
+/// ```
+/// if let Some(rejected) = gristmill::topology::default_threads().rejected {
+///     eprintln!("{rejected}");
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectedSetting {

@@ -135,6 +135,16 @@ impl CpuSet {
 }
 
 /// The members of a [`CpuSet`], ascending; made by [`CpuSet::iter`].
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::topology::CpuSet;
+///
+/// let set: CpuSet = "0-1,8".parse()?;
+/// assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 8]);
+/// # Ok::<(), gristmill::topology::ParseCpuSetError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CpuSetIter<'a> {
     words: &'a [u64],

@@ -53,6 +53,15 @@ pub struct Topology {
 }
 
 /// Where a [`Topology`] comes from.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::topology::{Source, Topology};
+///
+/// assert_eq!(Topology::synthetic("core:2")?.source(), Source::Synthetic);
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
@@ -67,6 +76,14 @@ pub enum Source {
 }
 
 /// What is plugged into one socket.
+///
+/// # Examples
+///
+/// ```
+/// let machine = gristmill::topology::Topology::synthetic("pack:2 core:4")?;
+/// assert_eq!(machine.packages()[1].cpus.to_string(), "4-7");
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Package {
@@ -78,6 +95,14 @@ pub struct Package {
 }
 
 /// A NUMA node: memory, and the units next to it, if any.
+///
+/// # Examples
+///
+/// ```
+/// let machine = gristmill::topology::Topology::synthetic("node:2 core:4 pu:2")?;
+/// assert_eq!(machine.nodes()[1].units, 8..16);
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Node {
@@ -94,6 +119,14 @@ pub struct Node {
 ///
 /// A cache that the firmware cuts over several nodes (sub-NUMA clustering) appears once in each of them.
 /// Where no third-level cache is known, the units of a package are taken to share one.
+///
+/// # Examples
+///
+/// ```
+/// let machine = gristmill::topology::Topology::synthetic("node:2 l3:2 core:4")?;
+/// assert_eq!((machine.l3s()[3].node, machine.l3s()[3].units.clone()), (1, 12..16));
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct L3 {
@@ -106,6 +139,14 @@ pub struct L3 {
 }
 
 /// A physical core.
+///
+/// # Examples
+///
+/// ```
+/// let machine = gristmill::topology::Topology::synthetic("core:4 pu:2")?;
+/// assert_eq!((machine.cores()[3].units.clone(), machine.cores()[3].class), (6..8, None));
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Core {
@@ -125,6 +166,15 @@ pub struct Core {
 }
 
 /// A hardware thread: what the kernel calls a CPU.
+///
+/// # Examples
+///
+/// ```
+/// let machine = gristmill::topology::Topology::synthetic("node:2 core:2 pu:2")?;
+/// let unit = &machine.units()[5];
+/// assert_eq!((unit.os_id, unit.core, unit.node), (5, 2, 1));
+/// # Ok::<(), gristmill::topology::SyntheticError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unit {

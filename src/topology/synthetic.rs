@@ -17,6 +17,15 @@ const NODE: usize = 1;
 
 /// Why a description is not a machine: the answer of [`Topology::synthetic`]. Each names the word that is
 /// wrong and what would be right.
+///
+/// # Examples
+///
+/// ```
+/// use gristmill::topology::Topology;
+///
+/// let error = Topology::synthetic("cores:2").unwrap_err();
+/// assert!(error.to_string().starts_with("`cores:2` is no level; the levels are package"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyntheticError {

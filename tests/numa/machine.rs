@@ -5,7 +5,9 @@ use std::io::Write;
 
 /// The file systems that others find mounted.
 pub(crate) fn mount() {
-    for (what, place) in [(c"proc", c"/proc"), (c"sysfs", c"/sys"), (c"devtmpfs", c"/dev")] {
+    let all =
+        [(c"proc", c"/proc"), (c"sysfs", c"/sys"), (c"devtmpfs", c"/dev"), (c"cgroup2", c"/sys/fs/cgroup")];
+    for (what, place) in all {
         let path = place.to_str().unwrap();
         std::fs::create_dir_all(path).unwrap();
         let (what, place): (&CStr, &CStr) = (what, place);

@@ -1,13 +1,14 @@
-//! Whom thieves rob, and how soon.
+//! Whom thieves rob, and that all of them find what there is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
 
-use gristmill::locality::{Place, Tier};
-use gristmill::topology::{CpuSet, Topology};
+use gristmill::locality::Tier;
+use gristmill::topology::Topology;
+use gristmill::{Mill, WorkerStats};
 
-use crate::workers::{full, here};
+use crate::workers::full;
 
 /// So many halves of joins wait in one line, each to be robbed by itself. They sleep: so the workers are busy, and the host
 /// need not be.
@@ -61,98 +62,75 @@ pub(crate) fn stays_on_the_node() {
     assert!(remote * 10 <= all, "more than a tenth crossed to another node");
 }
 
-/// One job that ran.
-struct Ran {
-    node: usize,
-    start: Instant,
-    end: Instant,
+/// How often a worker looked in vain, and lay down in vain, beside work that was there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Vain {
+    looks: u64,
+    sleeps: u64,
 }
 
-/// How late the timers of each CPU are, at most: what the host takes away.
-struct Lateness {
-    stop: Arc<AtomicBool>,
-    watchers: Vec<std::thread::JoinHandle<Duration>>,
-}
-
-impl Lateness {
-    fn watch(machine: &Topology) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let watch = |cpu: usize| {
-            let (place, stop) = (Place::new(machine, CpuSet::from_iter([cpu])), Arc::clone(&stop));
-            std::thread::spawn(move || {
-                place.occupy().unwrap();
-                let mut latest = Duration::ZERO;
-                while !stop.load(Ordering::Relaxed) {
-                    let (start, asked) = (Instant::now(), Duration::from_millis(1));
-                    std::thread::sleep(asked);
-                    latest = latest.max(start.elapsed().saturating_sub(asked));
-                }
-                latest
-            })
-        };
-        let watchers = machine.allowed().iter().map(watch).collect();
-        Self { stop, watchers }
-    }
-
-    fn most(self) -> Duration {
-        self.stop.store(true, Ordering::Relaxed);
-        self.watchers.into_iter().map(|watcher| watcher.join().unwrap()).max().unwrap()
+/// What the workers have counted once none of them counts any more: they sleep, or are in jobs that wait.
+fn at_rest(mill: &Mill) -> Vec<WorkerStats> {
+    let mut before = mill.stats().workers;
+    loop {
+        std::thread::sleep(Duration::from_millis(30));
+        let now = mill.stats().workers;
+        if now == before {
+            return now;
+        }
+        before = now;
     }
 }
 
-/// How long a node had nothing to do at most, from `begin` until the last job was begun anywhere.
-fn idle(ran: &[Ran], node: usize, begin: Instant) -> Duration {
-    let last = ran.iter().map(|ran| ran.start).max().unwrap();
-    let mut here: Vec<&Ran> = ran.iter().filter(|ran| ran.node == node).collect();
-    here.sort_by_key(|ran| ran.start);
-    let (mut longest, mut busy_until) = (Duration::ZERO, begin);
-    for ran in here {
-        longest = longest.max(ran.start.saturating_duration_since(busy_until));
-        busy_until = busy_until.max(ran.end);
-    }
-    longest.max(last.saturating_duration_since(busy_until))
-}
-
-/// All jobs are handed in on one node. They sleep: so the workers are busy, and the host need not be.
+/// As many jobs as there are workers, all on one node, and none of them ends before all have begun: each worker of each
+/// node must take one. What each does before that is counted in its own rounds, so it does not matter how fast they are.
 pub(crate) fn spreads() {
-    const JOBS: usize = 300;
-    const ROUNDS: usize = 8;
+    const ROUNDS: usize = 16;
+    /// A searcher makes 96 rounds before it sleeps, and leaves another node's inbox alone for 200 us.
+    const MOST: Vain = Vain { looks: 960, sleeps: 96 };
     let machine = Topology::detect();
     let mill = full(&machine);
-    let mut good = 0;
+    let (workers, nodes) = (mill.workers(), machine.nodes().len());
+    let mut most = [Vain::default(); 2];
     for round in 0..ROUNDS {
-        let lateness = Lateness::watch(&machine);
-        let ran = Arc::new(Mutex::new(Vec::new()));
-        let (send, receive) = mpsc::channel::<()>();
-        let source = round % machine.nodes().len();
-        let begin = Instant::now();
-        for _ in 0..JOBS {
-            let (ran, send, machine) = (Arc::clone(&ran), send.clone(), machine.clone());
-            mill.spawn_on(source, move || {
-                let (node, start) = (here(&machine), Instant::now());
-                std::thread::sleep(Duration::from_millis(2));
-                ran.lock().unwrap().push(Ran { node, start, end: Instant::now() });
-                drop(send);
-            })
-            .unwrap();
+        let (source, in_scope) = (round % nodes, round / nodes % 2 == 1);
+        let before = at_rest(&mill);
+        let (begun, over) = (Arc::new(Barrier::new(workers + 1)), Arc::new(Barrier::new(workers + 1)));
+        let meet = {
+            let (begun, over) = (Arc::clone(&begun), Arc::clone(&over));
+            move || {
+                begun.wait();
+                over.wait();
+            }
+        };
+        if in_scope {
+            // They wait in the line of a worker that does not answer.
+            let spawns = move || {
+                gristmill::scope(|s| {
+                    (1..workers).for_each(|_| s.spawn(|_| meet()));
+                    meet();
+                });
+            };
+            mill.spawn_on(source, spawns).unwrap();
+        } else {
+            (0..workers).for_each(|_| mill.spawn_on(source, meet.clone()).unwrap());
         }
-        drop(send);
-        assert!(receive.recv().is_err(), "nobody sends anything");
-        let late = lateness.most();
-        let ran = ran.lock().unwrap();
-        let nodes = 0..machine.nodes().len();
-        let counts: Vec<usize> =
-            nodes.clone().map(|n| ran.iter().filter(|ran| ran.node == n).count()).collect();
-        let idle: Vec<Duration> = nodes.map(|node| idle(&ran, node, begin)).collect();
-        println!(
-            "  all on node {source}: jobs by node {counts:?}, idle at most {idle:.1?}, timers late by {late:.1?}"
-        );
-        assert_eq!(ran.len(), JOBS);
-        good += usize::from(*idle.iter().max().unwrap() <= Duration::from_millis(10) + 4 * late);
+        begun.wait();
+        // Everybody has one, and counts nothing until it is over.
+        let after = mill.stats().workers;
+        over.wait();
+        let most = &mut most[usize::from(in_scope)];
+        for (worker, (before, after)) in before.iter().zip(&after).enumerate() {
+            let looks = after.failed_steals - before.failed_steals;
+            // It slept before; to get up from that is not in vain.
+            let sleeps = (after.parks - before.parks).saturating_sub(1);
+            assert!(
+                looks <= MOST.looks && sleeps <= MOST.sleeps,
+                "worker {worker} looked {looks} times and slept {sleeps} times while work lay on node {source}"
+            );
+            *most = Vain { looks: most.looks.max(looks), sleeps: most.sleeps.max(sleeps) };
+        }
     }
-    assert!(
-        4 * good >= 3 * ROUNDS,
-        "a node had nothing to do for too long in {} of {ROUNDS} rounds",
-        ROUNDS - good
-    );
+    println!("  from an inbox, in vain at most: {:?}", most[0]);
+    println!("  from a worker's line, in vain at most: {:?}", most[1]);
 }

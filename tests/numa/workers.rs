@@ -21,7 +21,7 @@ pub(crate) fn full(machine: &Topology) -> Mill {
 }
 
 /// Which CPUs the kernel lets the calling thread run on.
-fn allowed_list() -> String {
+pub(crate) fn allowed_list() -> String {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
     line.trim().to_owned()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 
-use super::{Once, check, topology};
+use super::{Once, check, nodes, topology};
 use crate::locality;
 use crate::mill::hall::{Hall, Settings};
 use crate::mill::injector::Priority;
@@ -17,10 +17,14 @@ use crate::mill::seat::{Seat, Sitting};
 use crate::mill::worker::{Reach, Worker};
 use crate::prim::lock;
 use crate::sync::parker::Parker;
+use crate::topology::Topology;
 
 /// A mill whose workers have been started.
 fn mill(workers: usize, max_spares: usize) -> Arc<Hall> {
-    let topology = topology();
+    mill_on(topology(), workers, max_spares)
+}
+
+fn mill_on(topology: Topology, workers: usize, max_spares: usize) -> Arc<Hall> {
     let places = locality::places(&topology, workers);
     let hall = Arc::new(Hall::new(Settings { max_spares, ..Settings::default() }, topology, places));
     hall.start_workers(workers).unwrap();
@@ -90,6 +94,29 @@ fn models_a_job_wakes_a_sleeper() {
         let (hall, done) = (mill(1, 0), Flag::new());
         let there = done.clone();
         spawn(&hall, move || there.set());
+        done.wait();
+        end(&hall);
+    });
+}
+
+/// Two jobs for one node that need each other. Its only worker takes one of them; the other node's leaves the second to it
+/// for a while, but not for ever, and does not sleep beside it.
+#[test]
+fn models_what_is_left_to_its_own_node_is_taken_in_the_end() {
+    check(2, || {
+        let (hall, done, flags) = (mill_on(nodes(), 2, 0), Flag::new(), [Flag::new(), Flag::new()]);
+        let [first, second] = flags.clone();
+        let on_its_node = |job: Box<dyn FnOnce() + Send>| hall.spawn(Some(1), Priority::Normal, job).unwrap();
+        on_its_node(Box::new(move || {
+            first.set();
+            second.wait();
+        }));
+        let ([first, second], there) = (flags, done.clone());
+        on_its_node(Box::new(move || {
+            first.wait();
+            second.set();
+            there.set();
+        }));
         done.wait();
         end(&hall);
     });
