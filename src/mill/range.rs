@@ -24,6 +24,8 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::ptr;
+// What it says changes nothing that a model looks at.
+use std::sync::atomic::AtomicUsize as Hint;
 
 use crate::mill::cancel;
 use crate::mill::job::{Header, JobRef, Stamp};
@@ -75,7 +77,7 @@ pub(super) struct Part {
     /// Somebody takes part with it. Where parts belong to seats only.
     taken: AtomicBool,
     /// The node that its owner sits on: a hint.
-    node: std::sync::atomic::AtomicUsize,
+    node: Hint,
     /// The loop.
     owner: Cell<*const ()>,
 }
@@ -208,7 +210,7 @@ impl Part {
             ends: AtomicU64::new(0),
             out: AtomicBool::new(false),
             taken: AtomicBool::new(false),
-            node: std::sync::atomic::AtomicUsize::new(0),
+            node: Hint::new(0),
             owner: Cell::new(ptr::null()),
         }
     }
@@ -232,7 +234,7 @@ impl Part {
     }
 
     fn node(&self) -> usize {
-        self.node.load(std::sync::atomic::Ordering::Relaxed)
+        self.node.load(Ordering::Relaxed)
     }
 
     /// How many units it has left.
@@ -345,7 +347,7 @@ where
     /// Works until there is nothing left to take, and counts off.
     fn participate(&self, worker: Worker<'_>, index: usize) {
         let part = self.part(index);
-        part.node.store(worker.seat.node(), std::sync::atomic::Ordering::Relaxed);
+        part.node.store(worker.seat.node(), Ordering::Relaxed);
         if let Err(payload) = unwind::halt(|| self.work(worker, part, index)) {
             self.stop.store(true, Ordering::Relaxed);
             let mut first = lock(&self.panic);

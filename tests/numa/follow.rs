@@ -1,7 +1,7 @@
 //! A pool that follows its control group, which the kernel's own files change.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gristmill::Config;
@@ -31,7 +31,7 @@ fn own(mount: &str, controller: &str) -> Option<PathBuf> {
     folder.join("cgroup.procs").exists().then_some(folder)
 }
 
-fn write(folder: &PathBuf, file: &str, text: &str) -> Result<(), String> {
+fn write(folder: &Path, file: &str, text: &str) -> Result<(), String> {
     let path = folder.join(file);
     fs::write(&path, text).map_err(|error| format!("{text:?} in {}: {error}", path.display()))
 }
