@@ -11,7 +11,7 @@ use crate::mill::injector::Bands;
 use crate::mill::roster::Roster;
 use crate::mill::seat::Seat;
 use crate::prim::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
-use crate::prim::{JoinHandle, Mutex};
+use crate::prim::{JoinHandle, Mutex, Padded};
 use crate::sync::parker::Parker;
 use crate::sys::{affinity, fork, membarrier};
 use crate::topology::Topology;
@@ -99,6 +99,8 @@ pub(crate) struct Hall {
     pub(crate) inboxes: Vec<Bands>,
     /// For each node: the inboxes of the others, nearest first.
     pub(crate) far_inboxes: Vec<Vec<usize>>,
+    /// For each node: one of its threads looks for work on others.
+    pub(crate) abroad: Vec<Padded<AtomicBool>>,
     /// How many CPUs the builder's thread could run on.
     cpus: usize,
     /// How many workers there should be.
@@ -156,6 +158,7 @@ impl Hall {
             roster,
             inboxes: (0..nodes).map(|_| Bands::new()).collect(),
             far_inboxes: (0..nodes).map(|node| far_from(node, &topology)).collect(),
+            abroad: (0..nodes).map(|_| Padded(AtomicBool::new(false))).collect(),
             topology,
             settings,
             cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),

@@ -511,6 +511,12 @@ impl Split {
         self.lines().map(|line| line.thief.len()).sum()
     }
 
+    /// About how many jobs there are, public and private.
+    pub(crate) fn wealth(&self) -> usize {
+        let (top, bottom) = (self.top() as usize, self.bottom() as usize);
+        self.len() + top.saturating_sub(bottom) / size_of::<AtomicPtr<Header>>()
+    }
+
     /// Is nothing public?
     pub(crate) fn is_empty(&self) -> bool {
         self.lines().all(|line| line.thief.is_empty())

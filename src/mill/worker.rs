@@ -30,9 +30,9 @@ const WORTH_IT: Duration = Duration::from_micros(1);
 const MOST_SMALL: u32 = if cfg!(loom) { 0 } else { 3 };
 /// How many jobs of one scope a thief takes along with the first.
 const SIBLINGS: usize = 15;
-/// The round in which a searcher looks beyond its node for the first time, some 3 us after it began; then when twice as
-/// many have gone by, and so on, and in its last.
-const FIRST_FAR: u32 = if cfg!(loom) { 0 } else { 16 };
+/// The round from which a searcher looks beyond its node, well under a microsecond after it began; and at how many seats.
+const FIRST_TRIP: u32 = if cfg!(loom) { 0 } else { 4 };
+const SAMPLE: usize = 8;
 /// A spare thread that nobody needed for so long leaves.
 const SPARE_STAYS: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 1 });
 
@@ -275,29 +275,56 @@ impl<'a> Worker<'a> {
     fn steal_from(&self, crowd: &Crowd, more: bool, reach: Reach) -> Option<JobRef> {
         for (tier, victims) in reach.of(crowd.order.groups(self.seat.index)) {
             let start = self.seat.owner.rng.below(victims.len());
-            for &victim in victims[start..].iter().chain(&victims[..start]) {
-                let victim = &*crowd.seats[victim];
-                let stolen = victim.deque.steal();
-                if let (Steal::More(job), true) = (stolen, more) {
-                    self.take_siblings(victim, job);
-                }
-                self.call_after(stolen);
-                let job = stolen.job().or_else(|| {
-                    let thief = &victim.loose_if_any()?.thief;
-                    if !more {
-                        return thief.steal().job();
-                    }
-                    let job = thief.steal_batch(&self.seat.loose().own)?;
-                    self.batch_taken();
-                    Some(job)
-                });
-                if job.is_some() {
-                    self.seat.stats.stole(tier);
-                    return job;
-                }
+            let mut victims = victims[start..].iter().chain(&victims[..start]);
+            let job = victims.find_map(|&victim| self.steal_at(&crowd.seats[victim], tier, more));
+            if job.is_some() {
+                return job;
             }
         }
         None
+    }
+
+    fn steal_at(&self, victim: &Seat, tier: Tier, more: bool) -> Option<JobRef> {
+        let stolen = victim.deque.steal();
+        if let (Steal::More(job), true) = (stolen, more) {
+            self.take_siblings(victim, job);
+        }
+        self.call_after(stolen);
+        let job = stolen.job().or_else(|| {
+            let thief = &victim.loose_if_any()?.thief;
+            if !more {
+                return thief.steal().job();
+            }
+            let job = thief.steal_batch(&self.seat.loose().own)?;
+            self.batch_taken();
+            Some(job)
+        });
+        job.inspect(|_| self.seat.stats.stole(tier))
+    }
+
+    /// A job from another node, unless another thread of ours is abroad just now: of the richest of a few, as where many jobs
+    /// wait the oldest is large, and our neighbours can live on what it splits off; or out of an inbox.
+    fn go_abroad(&self) -> Option<JobRef> {
+        let abroad = &self.hall.abroad[self.seat.node()];
+        // Relaxed: it keeps others from going, and nothing else.
+        if abroad.load(Ordering::Relaxed) || abroad.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let job = self.hall.roster.read(|crowd| {
+            let far = || crowd.order.groups(self.seat.index).filter(|(tier, _)| *tier == Tier::Remote);
+            let others = far().map(|(_, victims)| victims.len()).sum();
+            let seen = (0..SAMPLE.min(others)).filter_map(|_| {
+                let victim = far().flat_map(|(_, victims)| victims).nth(self.seat.owner.rng.below(others))?;
+                let victim = &*crowd.seats[*victim];
+                let loose = victim.loose_if_any().map_or(0, |loose| loose.thief.len());
+                Some((victim.deque.wealth() + loose, victim))
+            });
+            let (wealth, richest) = seen.max_by_key(|(wealth, _)| *wealth)?;
+            if wealth == 0 { None } else { self.steal_at(richest, Tier::Remote, true) }
+        });
+        let job = job.or_else(|| self.take_from_inboxes(Reach::Machine));
+        abroad.store(false, Ordering::Relaxed);
+        job
     }
 
     /// The last public job of somebody was stolen, and the mark set after that. In between its owner may have pushed a job,
@@ -407,15 +434,17 @@ impl<'a> Worker<'a> {
             if found.is_some() {
                 break;
             }
-            found = self.find(true).or_else(|| self.steal(true, self.reach(round)));
+            found = self.find(true).or_else(|| self.steal(true, Reach::Node));
+            if found.is_none() && self.hall.has_far() {
+                // Rather interrupt a neighbour than cross to another node.
+                let seized = if round == FIRST_TRIP { self.seize(Reach::Node) } else { None };
+                found = seized.or_else(|| if round >= FIRST_TRIP { self.go_abroad() } else { None });
+            }
             if found.is_some() || self.seat.has_mail() || self.hall.is_closing() {
                 break;
             }
             if is_hard(round) {
                 found = self.seize(Reach::Machine);
-            } else if self.hall.has_far() && self.reach(round + 1) == Reach::Machine {
-                // Rather interrupt a neighbour than cross to another node.
-                found = self.seize(Reach::Node);
             }
             pause(round);
         }
@@ -427,13 +456,6 @@ impl<'a> Worker<'a> {
         owner.patience.set(if found.is_some() { most } else { (patience / 2).max(IMPATIENCE) });
         self.seat.stats.span(false, start.elapsed());
         found
-    }
-
-    /// How far to look in this round of a search: what is far is asked ever more seldom.
-    fn reach(&self, round: u32) -> Reach {
-        let is_due = round >= FIRST_FAR && (round.max(1) / FIRST_FAR.max(1)).is_power_of_two();
-        let is_due = is_due && round % FIRST_FAR.max(1) == 0;
-        if is_due || !self.hall.has_far() { Reach::Machine } else { Reach::Node }
     }
 
     /// If the last halves of joins that were stolen were too small to share, lets their owners alone for a while.
