@@ -8,6 +8,7 @@ use clap::Args;
 use perf::{Options, Size};
 
 use crate::REFUSED;
+use crate::pools::complain;
 
 /// Run the kernels on every engine side by side, check the answers, and report.
 ///
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     match perf::compare(&options, &mut io::stdout()) {
         Ok(measured) => ExitCode::from(measured.exit_code()),
         Err(error) => {
-            eprintln!("gristmill: {error}");
+            complain(error.to_string());
             ExitCode::from(REFUSED)
         }
     }

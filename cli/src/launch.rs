@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 use gristmill::locality::{MemoryPolicy, Place, Plan};
 
-use crate::pools::{Source, count, refused};
+use crate::pools::{Source, complain, count, refused};
 
 /// Where a program is told how many threads to start, if it is not told already.
 const COUNTS: [&str; 3] = ["GRISTMILL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"];
@@ -18,6 +18,7 @@ const NOT_FOUND: u8 = 127;
 const NOT_STARTED: u8 = 126;
 /// By which the C library is told to ask for huge pages.
 const TUNABLES: &str = "GLIBC_TUNABLES";
+const HUGE: &str = "glibc.malloc.hugetlb";
 
 /// Run a program on the CPUs of a pool, with its memory.
 ///
@@ -57,9 +58,9 @@ fn start(arguments: &Arguments) -> Result<io::Error, String> {
     let pool = arguments.source.config()?.pool(&arguments.pool).map_err(|error| error.to_string())?;
     let (plan, machine) = Plan::detect(&pool).map_err(|error| error.to_string())?;
     if arguments.verbose {
-        eprintln!("gristmill: CPU {}, {}: {}", plan.cpus(), count(plan.workers(), "worker"), plan.why());
+        complain(format!("CPU {}, {}: {}", plan.cpus(), count(plan.workers(), "worker"), plan.why()));
         if *plan.memory() != MemoryPolicy::Local {
-            eprintln!("gristmill: memory: {:?}", plan.memory());
+            complain(format!("memory: {:?}", plan.memory()));
         }
     }
     let place = Place::new(&machine, plan.cpus().clone());
@@ -73,8 +74,13 @@ fn start(arguments: &Arguments) -> Result<io::Error, String> {
     for count in COUNTS.iter().filter(|count| std::env::var_os(count).is_none()) {
         command.env(count, plan.workers().to_string());
     }
-    if pool.huge_pages() && std::env::var_os(TUNABLES).is_none() {
-        command.env(TUNABLES, "glibc.malloc.hugetlb=1");
+    if pool.huge_pages() {
+        let mut tunables = std::env::var_os(TUNABLES).unwrap_or_default();
+        if !tunables.to_string_lossy().contains(HUGE) {
+            tunables.push(if tunables.is_empty() { "" } else { ":" });
+            tunables.push(format!("{HUGE}=1"));
+            command.env(TUNABLES, tunables);
+        }
     }
     Ok(command.exec())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use perf::measure::{MEASURES, Options, grown, run as take};
 
 use crate::REFUSED;
+use crate::pools::complain;
 
 /// Measure what is no kernel: the cost of a join, a spawn, a wake-up, a pool; each beside its peers.
 ///
@@ -62,7 +63,7 @@ fn ended(result: Result<(), perf::CompareError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gristmill: {error}");
+            complain(error.to_string());
             ExitCode::from(REFUSED)
         }
     }

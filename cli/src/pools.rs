@@ -33,7 +33,7 @@ pub(crate) fn say(text: impl AsRef<str>) {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("gristmill: standard output cannot be written to: {error}");
+            complain(format!("standard output cannot be written to: {error}"));
             std::process::exit(1);
         }
         _ => {}
@@ -45,10 +45,15 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Prints a line to standard error. Nobody may read that.
+pub(crate) fn complain(line: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "gristmill: {}", line.as_ref());
+}
+
 /// Says why nothing was done, a line for each reason.
 pub(crate) fn refused(error: impl AsRef<str>) -> ExitCode {
     for line in error.as_ref().lines() {
-        eprintln!("gristmill: {line}");
+        complain(line);
     }
     ExitCode::from(REFUSED)
 }

@@ -193,7 +193,8 @@ impl<F: Waitable> Completions<F> {
         // SAFETY: the owner's part.
         let future = unsafe { &mut *entry.future.get() }.insert(future);
         // The core stays where it is, wherever the future goes.
-        if !future.handle().word.push_at(&entry.listener, place.cast().as_ptr()) {
+        // SAFETY: an entry begins with its listener, and stays until that is told.
+        if !unsafe { future.handle().word.push_at(place.cast().as_ptr()) } {
             self.retrieve(place);
         }
     }

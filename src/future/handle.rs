@@ -361,7 +361,7 @@ impl<T> Future<T> {
         let listener = listener::call_back(Box::new(call));
         // The box is freed by the pointer that is pushed.
         // SAFETY: just made; it is freed by whoever makes the future done, or below.
-        if core.word.push_at(unsafe { &*listener }, listener) {
+        if unsafe { core.word.push_at(listener) } {
             return;
         }
         // SAFETY: it was not pushed.

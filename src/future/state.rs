@@ -47,6 +47,8 @@
 //!
 //! `models.rs` checks all of these.
 
+#![allow(unsafe_code, reason = "listeners that are told by the pointer they were pushed with")]
+
 use std::fmt;
 use std::ptr;
 
@@ -316,13 +318,17 @@ impl Word {
     ///
     /// A listener that was pushed stays where it is until it is told or [removed](Self::remove).
     pub(crate) fn push(&self, listener: &Listener) -> bool {
-        self.push_at(listener, ptr::from_ref(listener).cast_mut())
+        // SAFETY: borrowed.
+        unsafe { self.push_at(ptr::from_ref(listener).cast_mut()) }
     }
 
     /// As [`push`](Self::push). Whoever is told gets `node`, a pointer to the listener by which more may be done than by a
     /// reference to it: to free it, or to reach what it is a part of.
-    pub(crate) fn push_at(&self, listener: &Listener, node: *mut Listener) -> bool {
-        debug_assert!(ptr::eq(listener, node));
+    ///
+    /// # Safety
+    ///
+    /// `node` is a listener, alive until it has been told or this says false.
+    pub(crate) unsafe fn push_at(&self, node: *mut Listener) -> bool {
         let mut now = self.load();
         loop {
             now = self.unlocked(now);
@@ -330,7 +336,8 @@ impl Word {
                 return false;
             }
             let first = now.list();
-            listener.link(first);
+            // SAFETY: alive, as it has not been pushed. Once it is, it may go at any moment.
+            unsafe { &*node }.link(first);
             if first.is_null() {
                 // ORDERING(future-list): Release; pairs with whoever takes or locks the list.
                 match self.swap(now, now.with_list(node)) {

@@ -262,7 +262,9 @@ impl<T> NodeVecBuilder<'_, T> {
         weights: &[usize],
     ) -> Result<(Room<T>, Result<(), MemoryError>), MemoryError> {
         let nodes = self.chosen(weights)?;
-        let grain = if self.huge { pages::HUGE } else { pages::size() };
+        // What has no huge page for each part is divided by small ones.
+        let is_large = len.saturating_mul(size_of::<T>()) / pages::HUGE >= nodes.len();
+        let grain = if self.huge && is_large { pages::HUGE } else { pages::size() };
         let pages = match len.checked_mul(size_of::<T>()) {
             Some(0) => None,
             bytes => {

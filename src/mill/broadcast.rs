@@ -120,13 +120,22 @@ impl Mill {
 }
 
 impl Hall {
+    /// Has it been moved since it was built?
+    pub(crate) fn has_moved(&self) -> bool {
+        !self.moved.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Threads sit at these places from now on, worker `i` at the `i`th, counted round. Those that run a job go there after
     /// it, or where it waits. Whom each robs first is as on `machine`, unless that has other nodes than the mill was made
     /// for.
     pub(crate) fn move_to(self: &Arc<Self>, machine: &Topology, places: Vec<Place>) {
-        if machine.nodes().len() == self.topology.nodes().len() {
+        let places = if machine.nodes().len() == self.topology.nodes().len() {
             self.roster.rearrange(machine, &places);
-        }
+            places
+        } else {
+            // Nodes that the mill does not know.
+            places.iter().map(|place| Place::new(&self.topology, place.cpus().clone())).collect()
+        };
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = places;
         let seats = self.roster.read(|crowd| crowd.seats.clone());
         for seat in seats {

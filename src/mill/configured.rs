@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::config::{ConfigError, PoolConfig};
@@ -100,7 +101,8 @@ impl PoolConfig {
     fn planned(&self) -> Result<(MillBuilder, Seen), PoolError> {
         let (machine, quota) = (Topology::detect(), topology::cpu_quota(Path::new("/")));
         let plan = Plan::new(self, &machine, quota.as_ref())?;
-        let seen = Seen { allowed: machine.allowed(), quota, places: plan.places().to_vec() };
+        let (places, workers) = (plan.places().to_vec(), plan.workers());
+        let seen = Seen { allowed: machine.allowed(), quota, places, workers };
         let mut builder = Mill::builder()
             .memory(plan.memory().clone())
             .huge_pages(self.huge_pages())
@@ -121,11 +123,12 @@ impl PoolConfig {
     }
 }
 
-/// What a plan was made for, and its places.
+/// What the last plan was made for, and what it said.
 struct Seen {
     allowed: CpuSet,
     quota: Option<Quota>,
     places: Vec<Place>,
+    workers: usize,
 }
 
 /// Where a follower sleeps, and how it is told that its mill ends.
@@ -167,11 +170,11 @@ fn follow(pool: PoolConfig, mill: &Mill, mut seen: Seen) -> io::Result<()> {
     let watcher = Mutex::new(Some(watcher));
     let end = move || {
         rope.ring();
-        let watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(watcher) = watcher {
-            // It waits for nobody, so this is short. Its panics have been printed.
-            let _ = help::asleep(|| watcher.join());
-        }
+        // It waits for nobody, so this is short, also for another who ends the mill now. Its panics have been printed.
+        help::asleep(|| {
+            let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+            watcher.take().map(JoinHandle::join)
+        });
     };
     let first = mill.hall().on_end.set(Box::new(end)).is_ok();
     debug_assert!(first, "a mill is followed once");
@@ -183,8 +186,11 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
     if (machine.allowed() == seen.allowed && quota == seen.quota) || hall.is_closing() {
         return;
     }
+    // Who narrows or widens a process's mask does so thread by thread, and undoes all pins.
+    let unpinned = machine.allowed() != seen.allowed && (hall.has_moved() || !seen.places.is_empty());
     // Remembered whatever comes of it, so that it is said once.
     (seen.allowed, seen.quota) = (machine.allowed(), quota);
+    hall.set_cpus(seen.allowed.len());
     let plan = match Plan::new(pool, &machine, seen.quota.as_ref()) {
         Ok(plan) => plan,
         Err(error) => {
@@ -192,7 +198,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
             return;
         }
     };
-    if plan.places() != seen.places {
+    if plan.places() != seen.places || unpinned {
         seen.places = plan.places().to_vec();
         // Who may roam again needs a mask all the same: that of the process.
         let places = match plan.places() {
@@ -201,7 +207,9 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
         };
         hall.move_to(&machine, places);
     }
-    if plan.workers() != hall.workers() {
+    // Somebody may have resized the mill by hand: that stands until the plan has another number.
+    if plan.workers() != seen.workers {
+        seen.workers = plan.workers();
         if let Err(error) = hall.resize(plan.workers()) {
             let _ = writeln!(io::stderr(), "gristmill: pool `{}`: {error}", pool.name());
         }
@@ -313,8 +321,8 @@ mod tests {
         let pool = pool("pin = \"thread\"\nworkers = \"threads\"");
         let machine = Topology::detect();
         let (builder, mut seen) = pool.planned().unwrap();
-        seen.quota = None;
-        let mill = builder.workers(machine.units().len()).build().unwrap();
+        (seen.quota, seen.workers) = (None, machine.units().len());
+        let mill = builder.workers(seen.workers).build().unwrap();
         let hall = Arc::clone(mill.hall());
         step(&pool, &hall, &mut seen, machine.clone(), None);
         assert_eq!(mill.workers(), machine.units().len());
@@ -370,6 +378,43 @@ mod tests {
         // And whoever is started from now on sits among them.
         mill.resize(6).unwrap();
         assert_eq!(mill.broadcast(|worker| worker).len(), 6);
+    }
+
+    #[test]
+    fn a_mill_whose_mask_was_widened_is_pinned_again() {
+        let pool = pool("pin = \"thread\"\nworkers = 1");
+        let machine = Topology::detect();
+        let (builder, mut seen) = pool.planned().unwrap();
+        let mill = builder.build().unwrap();
+        let pinned = masks(&mill);
+        let all: Vec<usize> = machine.allowed().iter().collect();
+        mill.broadcast(|_| crate::sys::affinity::set_allowed(&all).unwrap());
+        // As if the mask had been another one before; the places are the same.
+        seen.allowed = CpuSet::new();
+        step(&pool, mill.hall(), &mut seen, machine, None);
+        assert_eq!(masks(&mill), pinned);
+    }
+
+    #[test]
+    fn a_mill_that_moves_to_nodes_it_does_not_know_grows() {
+        let (one, two) =
+            (Topology::synthetic("core:4").unwrap(), Topology::synthetic("node:2 core:1").unwrap());
+        let mill = Mill::builder().topology(one).workers(1).build().unwrap();
+        let places = crate::locality::places(&two, 2);
+        assert_eq!(places[1].node(), 1);
+        mill.hall().move_to(&two, places);
+        mill.resize(3).unwrap();
+        assert_eq!(mill.broadcast(|worker| worker).len(), 3);
+    }
+
+    #[test]
+    fn a_number_of_workers_that_was_set_by_hand_stands() {
+        let pool = pool("workers = 1");
+        let (builder, mut seen) = pool.planned().unwrap();
+        let mill = builder.build().unwrap();
+        mill.resize(3).unwrap();
+        step(&pool, mill.hall(), &mut seen, Topology::detect(), quota(1.25));
+        assert_eq!((mill.workers(), seen.quota), (3, quota(1.25)));
     }
 
     #[test]

@@ -101,8 +101,8 @@ pub(crate) struct Hall {
     pub(crate) far_inboxes: Vec<Vec<usize>>,
     /// For each node: one of its threads looks for work on others.
     pub(crate) abroad: Vec<Padded<AtomicBool>>,
-    /// How many CPUs the builder's thread could run on.
-    cpus: usize,
+    /// How many CPUs the builder's thread could run on, or how many there are now for a mill that follows.
+    cpus: AtomicUsize,
     /// How many workers there should be.
     pub(crate) workers: AtomicUsize,
     /// How many threads there are.
@@ -161,7 +161,7 @@ impl Hall {
             abroad: (0..nodes).map(|_| Padded(AtomicBool::new(false))).collect(),
             topology,
             settings,
-            cpus: affinity::allowed().map_or(usize::MAX, |cpus| cpus.len()),
+            cpus: AtomicUsize::new(affinity::allowed().map_or(usize::MAX, |cpus| cpus.len())),
             workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
@@ -186,6 +186,10 @@ impl Hall {
     /// Do its workers sit on more than one node? Or might they.
     pub(crate) fn has_far(&self) -> bool {
         self.inboxes.len() > 1
+    }
+
+    pub(crate) fn set_cpus(&self, cpus: usize) {
+        self.cpus.store(cpus, Ordering::Relaxed);
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -222,7 +226,7 @@ impl Hall {
     /// At most half the workers search at a time, and no more than half as many as there are CPUs: who searches there takes
     /// time from who works.
     pub(crate) fn most_searchers(&self) -> usize {
-        (self.workers().min(self.cpus) / 2).max(1)
+        (self.workers().min(self.cpus.load(Ordering::Relaxed)) / 2).max(1)
     }
 
     /// Another spare thread may be started. Those that can run nothing, for want of stack, do not count.

@@ -10,9 +10,11 @@ use crate::prim::fence_after_update;
 
 impl Hall {
     /// Takes all spawned jobs that nobody has started and that are `wanted` out of the queues. Others stay on their node and
-    /// keep their priority. Some may be on their way from one queue to another meanwhile, and are missed.
+    /// keep their priority, but a mill with one line for all may start some that came later before them. Some may be on their
+    /// way from one queue to another meanwhile, and are missed.
     pub(crate) fn withdraw(&self, wanted: impl Fn(JobRef) -> bool) -> Vec<JobRef> {
-        // ORDERING(entering): the mill does not end while we have jobs in our hands.
+        // ORDERING(entering): who sees us waits for the jobs that we give back. What is taken is the caller's, also if the mill
+        // ends meanwhile.
         self.entering.fetch_add(1, Ordering::SeqCst);
         fence_after_update();
         let mut taken = Vec::new();
