@@ -21,7 +21,7 @@ use crate::unwind::{self, Held, Payload};
 /// plain instructions, and it pays to use it at every branch of a recursion.
 ///
 /// While it waits for a `b` that was taken, this thread runs only jobs that `b` has split off, or sleeps: a
-/// lock may be held across `join`. Outside of any mill the work runs in the [default mill](crate::Mill::global),
+/// lock may be held across `join`. (Not so in a mill whose [spare threads](crate::MillBuilder::max_spares) are used up.) Outside of any mill the work runs in the [default mill](crate::Mill::global),
 /// on the calling thread if one of the mill's slots is free.
 ///
 /// Python's nearest relative is submitting one of two functions to an executor and calling the other.

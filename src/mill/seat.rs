@@ -251,10 +251,11 @@ impl Seat {
     }
 
     /// Owner: it is about to sleep in a wait, or is up again.
-    pub(crate) fn rest(&self, rests: bool) {
+    pub(crate) fn rest(&self, rests: bool) -> bool {
         // ORDERING(rest): a fence on both sides; the sleeper says so and looks for jobs next, others publish and look here next.
-        self.rests.swap(rests, Ordering::SeqCst);
+        let rested = self.rests.swap(rests, Ordering::SeqCst);
         fence_after_update();
+        rested
     }
 
     /// Wakes an owner that rests; true for the one caller that did it.

@@ -104,7 +104,10 @@ impl Hall {
     pub(crate) fn call(&self, from: Option<&Seat>) -> bool {
         let mut grow = true;
         while self.idle.is_call_due() {
-            match self.idle.call(grow && self.may_grow()) {
+            let may_grow = grow && self.may_grow();
+            match self.idle.call(may_grow) {
+                // A spare thread has left since then, or no longer counts: another may come.
+                Call::Nobody if grow && !may_grow && self.may_grow() => {}
                 Call::Nobody => return self.has_run_out() && self.rouse_waiter(),
                 Call::Sleeper => {
                     if let Some(seat) = self.rouse_nearest(from) {

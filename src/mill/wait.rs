@@ -82,10 +82,12 @@ impl<'a> Worker<'a> {
         if !has_run_out && self.hall.settings.waiting != Waiting::Greedy {
             return None;
         }
-        // Nobody else takes what is on our own line either.
-        let own = if has_run_out { self.own_job() } else { None };
-        let job = own.or_else(|| self.find(false)).or_else(|| self.steal(false, Reach::Machine));
-        if hard { job.or_else(|| self.seize(Reach::Machine)) } else { job }
+        let job = self.find(false).or_else(|| self.steal(false, Reach::Machine));
+        if job.is_some() || !hard {
+            return job;
+        }
+        // Nobody else takes what is on our own line either. Last, as it may want what we hold.
+        self.seize(Reach::Machine).or_else(|| if has_run_out { self.own_job() } else { None })
     }
 
     fn own_job(&self) -> Option<JobRef> {
@@ -100,6 +102,7 @@ impl<'a> Worker<'a> {
         A: Awaited + ?Sized,
     {
         let _deep = deep.then(|| self.wait_deep());
+        let mut called = false;
         let found = self.without_slot(|| {
             // Announced first: whoever adds a job to what we wait for looks for a sleeper after that.
             if !awaited.announce() || self.seat.has_mail_for_thread() {
@@ -114,9 +117,13 @@ impl<'a> Worker<'a> {
             if found.is_none() {
                 awaited.sleep();
             }
-            self.seat.rest(false);
+            called = !deep && !self.seat.rest(false);
             found
         });
+        if called && (found.is_some() || awaited.is_over()) {
+            // We go away with a call that may have been meant for another job.
+            self.hall.call_if_work(Some(self.seat));
+        }
         if let Some(job) = found {
             // SAFETY: taken out of a queue just now.
             unsafe { self.run(job) };

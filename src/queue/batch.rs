@@ -87,8 +87,11 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
             match halt(|| self.keep.take_some(most - before, items)) {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => break,
-                Err(payload) if before == 0 => resume(payload),
-                Err(payload) => return drop_quietly(payload),
+                Err(payload) => {
+                    // The item may be gone all the same.
+                    self.room.call();
+                    return if before == 0 { resume(payload) } else { drop_quietly(payload) };
+                }
             }
             for _ in before..items.len() {
                 self.room.call();

@@ -6,7 +6,7 @@ use super::keep::{Keep, NoItem, NoRoom};
 use super::storage::{Offer, Storage};
 use crate::prim::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::prim::{Mutex, const_fn, lock};
-use crate::unwind::{halt, resume};
+use crate::unwind::{drop_quietly, halt, resume};
 
 /// A [`Storage`] and the lock around it: what a [`StoredQueue`](super::StoredQueue) keeps its items in.
 ///
@@ -59,15 +59,16 @@ impl<S> Stored<S> {
         let pushed = halt(|| storage.push(Offer(item)));
         if pushed.is_err() {
             // It may have gone in all the same. If that cannot be said either, it has not.
-            let is_in = item.is_none() && halt(|| storage.len()).is_ok_and(|len| len > before);
-            if is_in {
+            let len = halt(|| storage.len());
+            if item.is_none() && len.as_ref().is_ok_and(|len| *len > before) {
                 self.count_in(before + 1);
             }
+            drop(storage);
+            drop_quietly(len);
         } else {
             assert!(item.is_none(), "a storage's `push` returned without having taken the item");
             self.count_in(storage.len());
         }
-        drop(storage);
         pushed.map_or_else(|payload| resume(payload), Ok)
     }
 
@@ -98,14 +99,19 @@ impl<T, S: Storage<T>> Keep<T> for Stored<S> {
     }
 
     fn take(&self) -> Result<T, NoItem> {
-        // Before the guard, so that it goes after it, also when something panics.
-        let item;
         let mut storage = lock(&self.storage);
-        item = storage.pop();
-        self.len.store(storage.len(), Ordering::Relaxed);
+        let popped = halt(|| storage.pop());
+        // Also after a panic: the item may be gone.
+        let len = halt(|| storage.len());
+        if let Ok(len) = len {
+            self.len.store(len, Ordering::Relaxed);
+        }
         let why = if self.closed.load(Ordering::Relaxed) { NoItem::Closed } else { NoItem::Empty };
         drop(storage);
-        item.ok_or(why)
+        match (popped, len) {
+            (Ok(item), Ok(_)) => item.ok_or(why),
+            (Err(payload), _) | (_, Err(payload)) => resume(payload),
+        }
     }
 
     fn take_some(&self, _: usize, into: &mut Vec<T>) -> Result<(), NoItem> {

@@ -195,6 +195,14 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
         result
     }
 
+    #[inline(always)]
+    fn keep_take(&self) -> Result<T, NoItem> {
+        let call = CallIfPanicking(&self.room);
+        let result = self.keep.take();
+        std::mem::forget(call);
+        result
+    }
+
     /// As the keep's.
     pub(super) fn keep_put_some(&self, items: &mut VecDeque<T>) -> Result<usize, NoRoom> {
         let call = CallIfPanicking(&self.items);
@@ -328,7 +336,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     /// See [`TrackedQueue`].
     #[inline]
     pub fn get(&self) -> Result<T, ShutDown> {
-        match self.keep.take() {
+        match self.keep_take() {
             Ok(item) => {
                 self.room.call();
                 Ok(item)
@@ -353,7 +361,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
     #[doc(alias = "get_nowait")]
     #[inline]
     pub fn try_get(&self) -> Result<T, GetError> {
-        match self.keep.take() {
+        match self.keep_take() {
             Ok(item) => {
                 self.room.call();
                 Ok(item)
@@ -531,7 +539,7 @@ impl<T, K: Keep<T>> TrackedQueue<T, K> {
         if why == NoItem::Closed {
             return Err(GetError::ShutDown);
         }
-        let attempt = || match self.keep.take() {
+        let attempt = || match self.keep_take() {
             Ok(item) => Some(Ok(item)),
             Err(NoItem::Closed) => Some(Err(GetError::ShutDown)),
             Err(NoItem::Empty) => None,

@@ -436,8 +436,11 @@ impl<L: ConditionLock> Condition<L> {
         }
         let waiting = self.enter();
         let saved = self.lock.release_save()?;
-        let notified = waiting.sleep(deadline());
+        waiting.sleep(deadline());
         self.lock.acquire_restore(saved);
+        // The queues are looked at under the lock only, so that a child that is forked under it finds them whole. So a
+        // notification that comes when the time is up already, but nobody has told, counts.
+        let notified = waiting.is_notified();
         drop(waiting);
         Ok(notified)
     }
@@ -477,9 +480,9 @@ impl<L: ConditionLock> Waiting<'_, L> {
         self.condition.served.load(Ordering::Acquire) > self.ticket
     }
 
-    fn sleep(&self, deadline: Option<Instant>) -> bool {
+    fn sleep(&self, deadline: Option<Instant>) {
         if spin::until(|| self.is_notified()) {
-            return true;
+            return;
         }
         while !self.is_notified() {
             match deadline {
@@ -487,26 +490,15 @@ impl<L: ConditionLock> Waiting<'_, L> {
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return self.give_up();
+                        return;
                     }
                     asleep(|| self.parker.park_timeout(left));
                     if cfg!(loom) && !self.is_notified() {
-                        return self.give_up();
+                        return;
                     }
                 }
             }
         }
-        true
-    }
-
-    /// The time is up: out of the queue, unless a notification has taken us out.
-    fn give_up(&self) -> bool {
-        let mut queues = self.condition.queues();
-        let notified = self.is_notified();
-        if !notified {
-            remove(&mut queues.waiting, self.ticket);
-        }
-        notified
     }
 }
 

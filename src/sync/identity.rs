@@ -87,9 +87,11 @@ impl Identity for Here {
     #[inline(never)]
     fn named() -> State {
         static NAMED: AtomicU64 = AtomicU64::new(0);
-        let number = NAMED.fetch_add(1, Ordering::Relaxed) + 1;
+        /// The kernel compares the lower half of a word only, so no name has zero there: it would look like no owner.
+        const LOW: u64 = (1 << 26) - 1;
+        let number = NAMED.fetch_add(1, Ordering::Relaxed);
         // 58 bits: a thread a nanosecond for nine years.
-        let name = State::owner_named(number as u32 & ((1 << 26) - 1), (number >> 26) as u32);
+        let name = State::owner_named((number % LOW + 1) as u32, (number / LOW) as u32);
         HERE.with(|here| here.set(name));
         name
     }

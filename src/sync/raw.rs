@@ -17,6 +17,7 @@
 //! owed, or its being the heir. So there all sleeps are short; who wakes by itself looks whether the owner it last saw
 //! is dead, and takes the lock from it, and takes a lock that was left for an heir that did not come. There may then
 //! be two who believe that they are the heir: one takes the lock for the other, which sees the flag gone and is none.
+//! The same goes for the child of a fork, where a lock that its one thread holds may be promised to a thread of the parent.
 //!
 //! # Memory ordering
 //!
@@ -29,6 +30,7 @@ use crate::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::spin::Spin;
 use crate::sync::state::State;
 use crate::sync::word::{Bed, Word};
+use crate::sys::fork;
 use crate::sys::futex::{self, ALL};
 
 /// How long others may come first.
@@ -76,6 +78,12 @@ pub(crate) mod patience {
 /// The shortest and the longest sleep between two looks at an owner that may have died. Fifty looks a second cost less
 /// than a thousandth of a processor.
 pub(crate) const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+
+/// May the heir that a word promises the lock to be gone? Owners that are mortal, and in the child of a fork, which has
+/// the words as they were and none of the other threads.
+fn heirs_may_vanish<W: Word>() -> bool {
+    W::MORTAL || (!cfg!(loom) && fork::generation() != 0)
+}
 
 /// What came of trying to take a lock.
 #[must_use]
@@ -211,7 +219,7 @@ impl<W: Word> RawLock<W> {
         let mut state = self.state();
         loop {
             // A mortal heir may never come, and who only tries has no time to find out.
-            let open = state.is_open() || (W::MORTAL && !state.is_locked() && !state.is_lost());
+            let open = state.is_open() || (heirs_may_vanish::<W>() && !state.is_locked() && !state.is_lost());
             let new = if open {
                 state.owned_by(W::me())
             } else if W::MORTAL && state.is_locked() && W::is_dead(state.owner()) {
@@ -252,7 +260,7 @@ impl<W: Word> RawLock<W> {
             if seen != state {
                 continue;
             }
-            if W::MORTAL && waiter.heir && !state.has_heir() {
+            if heirs_may_vanish::<W>() && waiter.heir && !state.has_heir() {
                 waiter.heir = false;
             }
             if (waiter.heir || !state.is_parked()) && waiter.spin.turn() {
@@ -310,14 +318,14 @@ impl<W: Word> RawLock<W> {
         let starved = *waiter.starved.get_or_insert_with(|| starved_at(now));
         waiter.owes = true;
         let mut until = waiter.deadline;
-        if W::MORTAL {
+        if heirs_may_vanish::<W>() {
             until = until.into_iter().chain(look_at(now, waiter.look)).min();
         }
         let bed = if waiter.heir { Bed::Heir } else { Bed::Common };
         let called = self.0.sleep(seen, until, bed);
         waiter.spin.reset();
         if !called {
-            if W::MORTAL {
+            if heirs_may_vanish::<W>() {
                 waiter.look = (waiter.look * 2).min(LOOKS[1]);
                 if let Some(outcome) = self.outlive(seen, waiter) {
                     return Some(outcome);
@@ -328,6 +336,9 @@ impl<W: Word> RawLock<W> {
             }
         }
         if !waiter.heir && starved.is_some_and(|starved| Instant::now() >= starved) {
+            // Before anybody is an heir whom a forked child has not.
+            #[cfg(not(loom))]
+            fork::count();
             let state = self.state();
             waiter.heir = state.is_locked()
                 && !state.has_heir()

@@ -246,6 +246,40 @@ fn an_item_that_went_in_before_a_panic_was_put() {
     }
 }
 
+/// Gives an item out, and panics instead, if it is odd.
+#[derive(Default)]
+struct Lossy(Vec<u32>);
+
+impl Storage<u32> for Lossy {
+    fn push(&mut self, item: Offer<'_, u32>) {
+        self.0.push(item.take());
+    }
+    fn pop(&mut self) -> Option<u32> {
+        let item = self.0.pop();
+        assert!(item.is_none_or(|n| n % 2 == 0), "lost");
+        item
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[test]
+fn an_item_that_a_storage_loses_leaves_room() {
+    for many in [false, true] {
+        let queue = StoredQueue::<u32, Lossy>::new(1);
+        queue.put(1).unwrap();
+        std::thread::scope(|s| {
+            let sleeper = s.spawn(|| queue.put(2));
+            until(|| queue.room.bell.waiting() == 1);
+            let got = halt(|| if many { queue.get_many(3).map(drop) } else { queue.get().map(drop) });
+            assert!(got.is_err());
+            assert_eq!(sleeper.join().unwrap(), Ok(()));
+        });
+        assert_eq!((queue.len(), queue.get()), (1, Ok(2)));
+    }
+}
+
 #[test]
 fn what_was_got_before_a_panic_is_not_lost() {
     let queue = StoredQueue::<u32, Late>::new(0);

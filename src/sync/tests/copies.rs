@@ -2,8 +2,12 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sync::raw::{Died, Limit, Outcome, RawLock};
 use crate::sync::rwlock::seated::SEATS;
+use crate::sync::state::State;
+use crate::sync::word::Plain;
 use crate::sync::{
     BoundedSemaphore, Lock, LockError, Mutex, MutexGuard, RLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
     RwLockWriteGuard, Semaphore,
@@ -153,4 +157,36 @@ fn of_a_private_lock_they_are_good() {
         assert!(mutex.try_lock().is_some() && one.available() == 1 && !lock.locked());
         assert!(!reentrant.is_locked() && !rlock.locked());
     });
+}
+
+/// The heir to whom a lock is promised is a thread of the parent.
+#[test]
+fn a_childs_lock_is_not_kept_for_a_thread_that_it_has_not() {
+    let (lock, over) = (RawLock::<Plain<false>>::new(), AtomicBool::new(false));
+    let take = || assert_eq!(lock.lock(Limit::Never), Outcome::Taken);
+    take();
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                take();
+                lock.unlock(Died::Forget);
+            }
+        });
+        while !lock.state().has_heir() {
+            // It becomes the heir when it has waited for long, wakes, and finds that another has been faster.
+            lock.unlock(Died::Forget);
+            take();
+        }
+        die_after(|| {
+            lock.unlock(Died::Forget);
+            assert_eq!(lock.try_lock(), Outcome::Taken);
+            lock.unlock(Died::Forget);
+            take();
+            lock.unlock(Died::Forget);
+            assert_eq!(lock.state(), State::FREE);
+        });
+        over.store(true, Ordering::Relaxed);
+        lock.unlock(Died::Forget);
+    });
+    assert_eq!(lock.state(), State::FREE);
 }
