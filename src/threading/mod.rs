@@ -42,6 +42,10 @@
 //!
 //! A forked child has the thread that forked, which is its main thread from then on. All other threads count as ended
 //! there, and timers that were started before as over; new ones can be started.
+//!
+//! One lock is the standard library's own, around the begin and the end of each thread, and nobody else can hold it during a
+//! fork. So a child that was forked just while another thread began or ended may find that it can start none: the new thread
+//! waits for ever. Fork when no threads come and go, or have the child call `exec`.
 
 mod body;
 mod builder;

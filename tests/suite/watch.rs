@@ -15,7 +15,10 @@ pub(crate) struct Watched(&'static str);
 /// aborted and says which test that was.
 pub(crate) fn watch(name: &'static str) -> Watched {
     START.call_once(|| {
-        std::thread::spawn(|| {
+        // A child that is forked while a thread begins can start none itself: so wait until this one runs.
+        let (send, runs) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            send.send(()).unwrap();
             loop {
                 std::thread::sleep(Duration::from_millis(500));
                 let running = RUNNING.lock().unwrap();
@@ -25,6 +28,7 @@ pub(crate) fn watch(name: &'static str) -> Watched {
                 }
             }
         });
+        runs.recv().unwrap();
     });
     RUNNING.lock().unwrap().push((name, Instant::now()));
     Watched(name)

@@ -224,7 +224,7 @@ fn it_runs_where_its_starter_may_run() {
             (place(), receive)
         };
         let (all, own) = (cpus_in(&place().0), place().1.parse::<i32>().unwrap());
-        let tied = Thread::builder().cpus([all[0]]).nice(19);
+        let tied = Thread::builder().cpus([all[0]]).nice(own.max(10));
         let first = tied.clone().spawn(move || kinds(SOON).map(started)).unwrap().join().unwrap();
         let others = Thread::builder()
             .nice(own.max(5))
