@@ -102,7 +102,7 @@ impl PoolConfig {
         let (machine, quota) = (Topology::detect(), topology::cpu_quota(Path::new("/")));
         let plan = Plan::new(self, &machine, quota.as_ref())?;
         let (places, workers) = (plan.places().to_vec(), plan.workers());
-        let seen = Seen { allowed: machine.allowed(), quota, places, workers };
+        let seen = Seen { allowed: machine.allowed(), quota, places, workers, again: false };
         let mut builder = Mill::builder()
             .memory(plan.memory().clone())
             .huge_pages(self.huge_pages())
@@ -129,6 +129,8 @@ struct Seen {
     quota: Option<Quota>,
     places: Vec<Place>,
     workers: usize,
+    /// Something has changed just now: another look is due.
+    again: bool,
 }
 
 /// Where a follower sleeps, and how it is told that its mill ends.
@@ -183,11 +185,14 @@ fn follow(pool: PoolConfig, mill: &Mill, mut seen: Seen) -> io::Result<()> {
 
 /// Adapts the mill if something has changed. What cannot be had is said, and leaves the mill as it was.
 fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology, quota: Option<Quota>) {
-    if (machine.allowed() == seen.allowed && quota == seen.quota) || hall.is_closing() {
+    let changed = machine.allowed() != seen.allowed || quota != seen.quota;
+    if !(changed || seen.again) || hall.is_closing() {
         return;
     }
-    // Who narrows or widens a process's mask does so thread by thread, and undoes all pins.
-    let unpinned = machine.allowed() != seen.allowed && (hall.has_moved() || !seen.places.is_empty());
+    // Who narrows or widens a process's mask does so thread by thread, and undoes all pins; also the kernel, which may come to
+    // some threads after us. So they are pinned once more in the next round.
+    let unpinned = hall.has_moved() || !seen.places.is_empty();
+    seen.again = changed;
     // Remembered whatever comes of it, so that it is said once.
     (seen.allowed, seen.quota) = (machine.allowed(), quota);
     hall.set_cpus(seen.allowed.len());
@@ -195,6 +200,7 @@ fn step(pool: &PoolConfig, hall: &Arc<Hall>, seen: &mut Seen, machine: Topology,
         Ok(plan) => plan,
         Err(error) => {
             let _ = writeln!(io::stderr(), "gristmill: {error}; the mill stays as it was");
+            seen.again = false;
             return;
         }
     };
